@@ -1,0 +1,90 @@
+"""Every error a user can meet.
+
+    DevhookError                 1
+    ├── UsageError               2  a flag, a filter, an id, a type that is not there
+    ├── ConfigError              2  a file, an environment variable, a missing profile
+    ├── FixtureError             2  a fixture that cannot be found or read
+    ├── ProviderError            7  the account API
+    │   ├── Unreachable          7  no answer, or not one of its answers
+    │   └── Refused              6  it does not accept the credential or the permission
+    ├── TakeoverError            3
+    │   ├── ChangedElsewhere     3  the setting is somebody else's
+    │   └── NotRestored          4  the original may not be back
+    ├── TunnelError              7  no public URL, or one that does not lead here
+    │   └── RelayRefused         6  the relay does not know the token
+    ├── LeaseError               3  the relay has given the URL to somebody else
+    ├── StoreError               1  the database, its folder, its disk
+    └── ReplayMismatch           5  the handler answered differently, or failed
+
+A message says what failed and on what, in one line without a full stop; the hint says
+what to type next. No secret ever enters either.
+"""
+
+from typing import ClassVar
+
+
+class DevhookError(Exception):
+    """What was wished cannot be done; `hint` is the next thing to type."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DevhookError):
+    exit_code = 2
+
+
+class ConfigError(DevhookError):
+    exit_code = 2
+
+
+class FixtureError(DevhookError):
+    exit_code = 2
+
+
+class ProviderError(DevhookError):
+    exit_code = 7
+
+
+class Unreachable(ProviderError):
+    pass
+
+
+class Refused(ProviderError):
+    exit_code = 6
+
+
+class TakeoverError(DevhookError):
+    exit_code = 3
+
+
+class ChangedElsewhere(TakeoverError):
+    pass
+
+
+class NotRestored(TakeoverError):
+    exit_code = 4
+
+
+class TunnelError(DevhookError):
+    exit_code = 7
+
+
+class RelayRefused(TunnelError):
+    exit_code = 6
+
+
+class LeaseError(DevhookError):
+    exit_code = 3
+
+
+class StoreError(DevhookError):
+    pass
+
+
+class ReplayMismatch(DevhookError):
+    exit_code = 5
