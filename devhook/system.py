@@ -3,9 +3,11 @@
 import asyncio
 import os
 import secrets
+import subprocess
 import time
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 
 class SystemClock:
@@ -31,3 +33,38 @@ def new_id() -> str:
 def new_secret() -> str:
     """A path secret or key: 192 bits, safe in a URL."""
     return secrets.token_urlsafe(24)
+
+
+def this_process() -> str:
+    """A mark of this very process: pid, boot and start, so that pid reuse is seen."""
+    return f"{os.getpid()}@{_started(os.getpid())}"
+
+
+def is_alive(mark: str) -> bool:
+    """Whether the process of that mark still runs on this machine, in this boot."""
+    pid, _, started = mark.partition("@")
+    return pid.isdecimal() and started != "" and _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """When it started, in words that differ after a reboot; "" if it is gone."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return "" if Path("/proc/self/stat").exists() else _started_by_ps(pid)
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] == "Z":
+        return ""
+    return f"{boot}:{fields[19]}"
+
+
+def _started_by_ps(pid: int) -> str:
+    """macOS has no /proc: its `ps` tells the start to the second."""
+    done = subprocess.run(  # noqa: S603  a fixed program, a number
+        ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()

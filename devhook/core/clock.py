@@ -1,4 +1,4 @@
-"""Time and fresh ids, as seams: `devhook.system` has the real ones, tests have theirs."""
+"""Time and fresh ids, as seams; the real ones are in `devhook.system`."""
 
 from datetime import datetime
 from typing import Protocol

@@ -5,7 +5,7 @@ that bytes that are no valid text survive the way into a row and out again.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -71,8 +71,8 @@ def end_to_end(headers: Headers) -> Headers:
     )
 
 
-def with_overrides(headers: Headers, overrides: Sequence[tuple[str, str]]) -> Headers:
-    """Replace by name, in place of the first of that name; a new name goes to the end."""
+def with_overrides(headers: Headers, overrides: Headers) -> Headers:
+    """Replace by name, in place of the first of that name; a new one goes last."""
     result = list(headers)
     for name in dict.fromkeys(name.lower() for name, _ in overrides):
         new = [pair for pair in overrides if pair[0].lower() == name]
@@ -86,7 +86,7 @@ def with_overrides(headers: Headers, overrides: Sequence[tuple[str, str]]) -> He
 
 
 def printable(text: str) -> str:
-    r"""The text with everything a terminal would obey made visible (`\x1b`, `\u202e`)."""
+    r"""The text with all that a terminal would obey made visible (`\x1b`)."""
     return _UNPRINTABLE.sub(_escape, text)
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from devhook.core.http import Headers
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 class Source(StrEnum):
@@ -120,7 +120,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event bound for one target. `reason` says why it failed without an attempt."""
+    """One event bound for one target; `reason` is why it failed without an attempt."""
 
     id: int
     event_id: int
@@ -178,7 +178,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """An interval in which events may have been missed; `ended_at` None while it lasts."""
+    """When events may have been missed; `ended_at` is None while it lasts."""
 
     id: int
     session_id: int
