@@ -15,6 +15,9 @@ class Policy:
     cap: float = 60.0
 
 
+_GROWS = 64
+"""Tries after which a pause no longer grows: a power of thousands has no float."""
+
 # Three tries, one second apart, on a transport error or a status of 500 and above.
 PLATFORM = Policy(tries=3, pause=1.0)
 
@@ -30,4 +33,5 @@ def pause_before_next(policy: Policy, tries: int, last: Outcome) -> float | None
         return None
     if tries >= policy.tries:
         return None
-    return min(policy.cap, policy.pause * policy.factor ** (tries - 1))
+    steps = min(tries - 1, _GROWS)
+    return min(policy.cap, policy.pause * policy.factor**steps)
