@@ -137,7 +137,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one HTTP try came to: an answer (`status`) or an `error`, never both.
+    """What one HTTP try came to: a `status`, an `error`, or both when it broke off.
 
     `seconds_to_headers` is None when none came; `cut` marks a body over the limit.
     """
@@ -238,6 +238,43 @@ class Setting:
 
     uri: str
     method: str
+
+
+class Stage(StrEnum):
+    """Where a takeover stands; the last three are its ends."""
+
+    PREPARED = "prepared"
+    PUT_SENT = "put_sent"
+    ACTIVE = "active"
+    RESTORING = "restoring"
+    PARKED = "parked"
+    RESTORED = "restored"
+    SUPERSEDED = "superseded"
+    UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """A takeover record: what must survive to put the root back. Holds no credential.
+
+    `mine` is our URI exactly as the API shows it, `root` what is to be restored,
+    `put_at` when the last PUT left us, None before the first.
+    """
+
+    id: int
+    api_url: str
+    account_id: str
+    account_name: str
+    profile: str
+    session_id: int | None
+    process: str
+    mine: str = field(repr=False)
+    root: Setting
+    stage: Stage
+    started_at: datetime
+    put_at: datetime | None
+    ended_at: datetime | None
+    error: str | None
 
 
 JournalEntry: TypeAlias = Event | Attempt | Notice | Gap

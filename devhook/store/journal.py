@@ -13,11 +13,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self, TypeAlias, TypeVar
 
 from devhook.core.clock import Clock
-from devhook.core.model import Attempt, Event, Gap, JournalEntry, Notice
-from devhook.errors import StoreError
+from devhook.core.model import (
+    Attempt,
+    Delivery,
+    Event,
+    Gap,
+    JournalEntry,
+    Json,
+    Kind,
+    Notice,
+    Outcome,
+    State,
+    Verdict,
+)
+from devhook.errors import StoreError, StoreLocked
 from devhook.store import rows
 from devhook.store.store import Store
 
@@ -55,6 +68,9 @@ class Journal:
         self._idle = asyncio.Event()
         self._idle.set()
         self._thread = ThreadPoolExecutor(1, "devhook-journal")
+        self._attempted: dict[int, asyncio.Future[Attempt]] = {}
+        self._unstored: list[Notice] = []
+        self.session_id = 0
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> Self:
@@ -77,27 +93,91 @@ class Journal:
             self._loop.call_soon(self._flush)
         return await future
 
-    async def changed(self) -> None:
-        """Wait for the next commit of this process."""
-        await self._changed.wait()
+    async def begin(self, **session: str | None) -> int:
+        """Open the session whose journal this is; see `Store.open_session`."""
+        at = self._clock.now()
+        self.session_id = await self.write(
+            lambda: self.store.open_session(at=at, **session)  # type: ignore[arg-type]
+        )
+        return self.session_id
 
-    async def follow(
-        self, session_id: int, after: Cursor | None = None
-    ) -> AsyncIterator[JournalEntry]:
-        """Every entry of a session from the cursor on, for ever, oldest first."""
+    async def tell(self, type: str, **body: Json) -> None:
+        """Note what the screen should say; from memory when it cannot be stored."""
+        at, session_id = self._clock.now(), self.session_id
+        try:
+            await self.write(lambda: self.store.add_notice(session_id, at, type, body))
+        except StoreError:
+            notice = Notice(id=0, session_id=session_id, at=at, type=type, body=body)
+            self._unstored.append(notice)
+            self._wake()
+
+    async def missed(self, reason: str, since: datetime, until: datetime) -> None:
+        """Keep an interval in which events may have been missed."""
+        session_id = self.session_id
+
+        def verb() -> None:
+            gap_id = self.store.open_gap(session_id, since, reason)
+            self.store.close_gap(gap_id, until)
+
+        await self.write(verb)
+
+    def changed(self) -> asyncio.Event:
+        """Set at the next commit of this process: take it, look, then wait for it."""
+        return self._changed
+
+    async def first_attempt(self, event_id: int) -> Attempt:
+        """Wait for the first try of the event's live delivery."""
+        return await self._attempted.setdefault(event_id, self._loop.create_future())
+
+    async def add_attempt(
+        self,
+        delivery: Delivery,
+        outcome: Outcome,
+        verdict: Verdict,
+        state: State,
+        *,
+        next_at: datetime | None = None,
+        reason: str | None = None,
+    ) -> Attempt:
+        attempt_id = await self.write(
+            lambda: self.store.add_attempt(
+                delivery.id, outcome, verdict, state, next_at=next_at, reason=reason
+            )
+        )
+        attempt = Attempt(
+            id=attempt_id,
+            delivery_id=delivery.id,
+            event_id=delivery.event_id,
+            kind=delivery.kind,
+            target=delivery.target,
+            outcome=outcome,
+            verdict=verdict,
+        )
+        waiting = self._attempted.pop(delivery.event_id, None)
+        if waiting and delivery.kind is Kind.LIVE and not waiting.done():
+            waiting.set_result(attempt)
+        return attempt
+
+    async def follow(self, after: Cursor | None = None) -> AsyncIterator[JournalEntry]:
+        """Every entry of the session from the cursor on, for ever, oldest first."""
         cursor = after or Cursor()
+        told = len(self._unstored)
         while True:
             changed = self._changed
-            entries, cursor = self.read(session_id, cursor)
+            entries, cursor = self.read(cursor)
+            for notice in self._unstored[told:]:
+                yield notice
+            told = len(self._unstored)
             for entry in entries:
                 yield entry
             if not entries:
                 await changed.wait()
 
     def read(
-        self, session_id: int, cursor: Cursor, limit: int = 200
+        self, cursor: Cursor, limit: int = 200
     ) -> tuple[list[JournalEntry], Cursor]:
         """The next entries after the cursor in order of time, and the cursor moved."""
+        session_id = self.session_id
         events = self._after("events", session_id, cursor.event, limit)
         # An attempt is read only once its event is: it must not be shown before it.
         seen = events[-1]["id"] if len(events) == limit else None
@@ -155,11 +235,8 @@ class Journal:
             return
         try:
             results = self._commit(batch, busy_ms=0)
-        except StoreError as exc:
-            if "another program" in exc.message:
-                self._hand_over(batch)
-                return
-            self._settle(batch, exc)
+        except StoreLocked:
+            self._hand_over(batch)
         except Exception as exc:  # noqa: BLE001  a bug in a verb must not hang the rest
             self._settle(batch, exc)
         else:
@@ -207,13 +284,16 @@ class Journal:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome[at])
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._wake()
         if self._queue:
             self._scheduled = True
             self._loop.call_soon(self._flush)
         else:
             self._idle.set()
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
 
 def _when(entry: JournalEntry) -> Any:

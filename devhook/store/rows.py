@@ -30,15 +30,11 @@ from devhook.core.model import (
 EVENT_COLUMNS = (
     "uid, session_id, received_at, source, method, target, headers, body, body_sha256,"
     " event_type, inferred, resource, resource_id, activeflow_id, call_id, signature,"
-    " remote, same_as"
+    " remote, same_as, body_is_text"
 )
 ATTEMPT_COLUMNS = (
     "a.id, a.delivery_id, d.event_id, d.kind, d.target, a.status, a.error, a.headers,"
     " a.body, a.cut, a.started_at, a.headers_us, a.duration_us, a.verdict"
-)
-DELIVERY_COLUMNS = (
-    "id, event_id, session_id, kind, target, state, claimed_by, claimed_at, reason,"
-    " edits, next_at"
 )
 
 _Value = str | int | bytes | None
@@ -92,6 +88,7 @@ def event_values(
         capture.signature,
         capture.remote,
         same_as,
+        _is_text(request.body),
     )
 
 
@@ -220,3 +217,12 @@ def _storable(text: str | None) -> str | None:
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_text(body: bytes) -> bool:
+    """Other programs fail on a TEXT value that is no UTF-8: the view asks this first."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -3,16 +3,17 @@
 Only `migrate` loads sqlite-utils; opening an up-to-date database does not.
 """
 
+import errno
 import fcntl
 import os
 import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from devhook.errors import StoreError
+from devhook.errors import StoreError, StoreLocked
 
 VERSION = 1
 
@@ -49,7 +50,8 @@ create table events (
     call_id text,
     signature text not null,
     remote text,
-    same_as integer references events(id)
+    same_as integer references events(id),
+    body_is_text integer not null
 );
 create index events_by_type on events (event_type, received_at);
 create index events_by_resource on events (resource_id);
@@ -103,7 +105,8 @@ create table notices (
 create view event_list as
     select e.id, e.received_at, e.event_type, e.resource, e.resource_id, e.call_id,
         e.signature, e.method, length(e.body) as bytes, e.same_as, e.session_id,
-        e.source, cast(e.body as text) as body
+        e.source,
+        case when e.body_is_text then cast(e.body as text) else e.body end as body
     from events e;
 create view attempt_list as
     select a.id, d.event_id, e.event_type, d.kind, d.target, a.status, a.error,
@@ -114,13 +117,45 @@ create view attempt_list as
 """
 
 
+_HELD = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_LOCKED = (
+    "the database {path} is held by another program",
+    "close what has it open, then try again",
+)
+_DAMAGED = (
+    "{path} is damaged: {text}",
+    "move it aside (mv '{path}' '{path}.damaged') and start again",
+)
+_REMEDIES = {
+    sqlite3.SQLITE_CANTOPEN: (
+        "the database {path} cannot be opened: {text}",
+        "make {folder} writable, or set DEVHOOK_HOME to another folder",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "the database {path} cannot be written: {text}",
+        "check the permissions of {folder}, or set DEVHOOK_HOME",
+    ),
+    sqlite3.SQLITE_FULL: (
+        "no room to write {path}: {text}",
+        "free some space on that disk",
+    ),
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+}
+"""By result code: what failed, and what to type next."""
+
+_OTHERWISE = ("the database {path} failed: {text}", "devhook status")
+
+
 def connect(path: Path, *, share: bool = False) -> sqlite3.Connection:
     """Open the database, made if need be, and brought up to the newest tables.
 
     `share` allows use from another thread (by one at a time). Raises StoreError when it
     cannot be opened, is no database, or is newer than we are; it is untouched then.
     """
-    try:
+    with translating(path), ExitStack() as undo:
         _create_private(path)
         db = sqlite3.connect(
             f"file:{_quoted(path)}?mode=rw",
@@ -129,13 +164,13 @@ def connect(path: Path, *, share: bool = False) -> sqlite3.Connection:
             timeout=2,
             check_same_thread=not share,
         )
+        undo.callback(db.close)
         if _version(db, path) < VERSION:
             with _alone(path.parent):
                 migrate(db, path)
         _prepare(db)
-    except (sqlite3.Error, OSError) as exc:
-        raise translated(exc, path) from exc
-    return db
+        undo.pop_all()
+        return db
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
@@ -158,40 +193,31 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute(f"pragma user_version = {VERSION}")
 
 
-def translated(exc: Exception, path: Path) -> StoreError:
-    """The database's complaint as an error a user can act on."""
-    text = str(exc)
-    if isinstance(exc, PermissionError) or "unable to open" in text:
-        return StoreError(
-            f"the database {path} cannot be opened: {text}",
-            hint=f"make {path.parent} writable, or set DEVHOOK_HOME to another folder",
-        )
-    if "readonly" in text or "read-only" in text:
-        return StoreError(
-            f"the database {path} cannot be written: {text}",
-            hint=f"check the permissions of {path.parent}, or set DEVHOOK_HOME",
-        )
-    if "not a database" in text or "malformed" in text:
-        return StoreError(
-            f"{path} is damaged: {text}",
-            hint=f"move it aside (mv {path} {path}.damaged) and start again",
-        )
-    if "full" in text or "No space" in text:
-        return StoreError(
-            f"no room to write {path}: {text}", hint="free some space on that disk"
-        )
-    if "locked" in text or "busy" in text:
-        return StoreError(
-            f"the database {path} is held by another program",
-            hint="close what has it open, then try again",
-        )
-    return StoreError(f"the database {path} failed: {text}", hint="devhook status")
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """The database's complaints become errors a user can act on."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        complaint = _complaint(exc)
+        message, hint = _REMEDIES.get(complaint, _OTHERWISE)
+        known = {"path": path, "folder": path.parent, "text": exc}
+        kind = StoreLocked if complaint in _HELD else StoreError
+        raise kind(message.format(**known), hint=hint.format(**known)) from exc
+
+
+def _complaint(exc: sqlite3.Error | OSError) -> int:
+    """The SQLite result code that says it best."""
+    if isinstance(exc, OSError):
+        no_room = exc.errno in (errno.ENOSPC, errno.EDQUOT)
+        return sqlite3.SQLITE_FULL if no_room else sqlite3.SQLITE_CANTOPEN
+    code: int = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF  # the rest is detail
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:
     found = int(db.execute("pragma user_version").fetchone()[0])
     if found > VERSION:
-        db.close()
         raise StoreError(
             f"{path} was written by a newer devhook (tables {found}, ours {VERSION})",
             hint="upgrade devhook: pip install --upgrade devhook",
@@ -216,7 +242,8 @@ def _create_private(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
             path.chmod(0o600)
 
 

@@ -28,7 +28,7 @@ from devhook.core.model import (
 )
 from devhook.errors import StoreError
 from devhook.store import rows
-from devhook.store.schema import connect, translated
+from devhook.store.schema import connect, translating
 
 SAME_WITHIN = timedelta(seconds=10)
 STALE_AFTER = timedelta(seconds=60)
@@ -63,18 +63,18 @@ class Store:
         Raises StoreError when nothing was kept. `busy_ms` is how long another program's
         lock is waited for.
         """
-        try:
+        with translating(self.path):
             self._still_ours()
             self.writer.execute(f"pragma busy_timeout = {busy_ms:d}")
-            self.writer.execute("begin immediate")
-            yield
-            self.writer.execute("commit")
-        except (sqlite3.Error, OSError) as exc:
-            raise translated(exc, self.path) from exc
-        finally:
-            if self.writer.in_transaction:
-                self.writer.execute("rollback")
+            try:
+                self.writer.execute("begin immediate")
+                yield
+                self.writer.execute("commit")
+            except BaseException:
                 self._recent.clear()  # it may name rows that are gone now
+                if self.writer.in_transaction:
+                    self.writer.execute("rollback")
+                raise
 
     # --- what is written -------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Store:
         same_as = self._same_as(session_id, capture)
         event_id = self._insert(
             f"insert into events ({rows.EVENT_COLUMNS})"  # noqa: S608  our own names
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows.event_values(capture, session_id, same_as),
         )
         if same_as is None:
@@ -235,15 +235,18 @@ class Store:
         )
         return taken
 
-    def drop_stale_mirrors(self, session_id: int, at: datetime) -> int:
-        """Mirrors nobody got to within 60 s are never sent by themselves."""
-        return self.writer.execute(
+    def release(self, session_id: int) -> None:
+        """What a session that ends leaves behind: only live ones may be taken over."""
+        self.writer.execute(
+            "update deliveries set state = 'failed', reason = 'interrupted'"
+            " where session_id = ? and state = 'claimed'",
+            (session_id,),
+        )
+        self.writer.execute(
             "update deliveries set state = 'failed', reason = 'stale'"
-            " where session_id = ? and kind = 'mirror' and state = 'pending'"
-            " and next_at is null and event_id in"
-            " (select id from events where received_at < ?)",
-            (session_id, rows.to_text(at - STALE_AFTER)),
-        ).rowcount
+            " where session_id = ? and state = 'pending' and kind != 'live'",
+            (session_id,),
+        )
 
     # --- what is read ----------------------------------------------------------------
 
@@ -330,10 +333,8 @@ class Store:
         return self._read(sql, values).fetchall()
 
     def _read(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
-        try:
+        with translating(self.path):
             return self.reader.execute(sql, values)
-        except sqlite3.Error as exc:
-            raise translated(exc, self.path) from exc
 
     def _still_ours(self) -> None:
         """SQLite writes on into a file that was deleted or replaced, without a word."""

@@ -1,0 +1,186 @@
+"""Journal entry -> the line a person reads, and the object a program reads. Pure."""
+
+from datetime import datetime
+from typing import assert_never
+
+from devhook.core.account_api import mask_url
+from devhook.core.http import printable
+from devhook.core.meaning import meaning
+from devhook.core.model import (
+    Attempt,
+    Event,
+    Gap,
+    JournalEntry,
+    Json,
+    Kind,
+    Notice,
+    Signature,
+    Verdict,
+)
+from devhook.core.verdict import EXPLANATION
+
+BADGE = {
+    Signature.OK: "sig ok",
+    Signature.BAD: "SIG BAD",
+    Signature.ABSENT: "unsigned",
+    Signature.UNKNOWN: "sig ?",
+}
+WIDE = 24
+"""Columns the event type takes, so that meanings stand below each other."""
+
+
+def rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def clock_time(at: datetime) -> str:
+    """Local wall time to the millisecond, as on the screen."""
+    return at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def line(entry: JournalEntry) -> str | None:
+    """None for what is not worth a line (a mirror that went well, a repeated gap)."""
+    match entry:
+        case Event():
+            return event_line(entry)
+        case Attempt():
+            return attempt_line(entry)
+        case Notice():
+            return notice_line(entry)
+        case Gap():
+            return gap_line(entry)
+        case _:
+            assert_never(entry)
+
+
+def event_line(event: Event) -> str:
+    name = printable(event.reading.event_type or event.request.method)
+    said = meaning(event.reading.event_type, event.request.body)
+    again = f"   same as #{event.same_as}" if event.same_as else ""
+    return (
+        f"{clock_time(event.received_at)} --> #{event.id} {name:<{WIDE}}"
+        f" {said}   {BADGE[event.signature]}{again}"
+    )
+
+
+def attempt_line(attempt: Attempt) -> str | None:
+    outcome = attempt.outcome
+    if attempt.kind is Kind.MIRROR and attempt.verdict in (
+        Verdict.OK,
+        Verdict.SLOW,
+        Verdict.SWALLOWED,
+    ):
+        return None
+    answer = str(outcome.status or printable(outcome.error or "no answer"))
+    if outcome.status and outcome.error:
+        answer += f", then {printable(outcome.error)}"
+    role = {Kind.LIVE: "", Kind.MIRROR: "mirror ", Kind.REPLAY: "replay "}[attempt.kind]
+    at = clock_time(outcome.started_at)
+    text = (
+        f"{at} <-- #{attempt.event_id} {role}{answer:<4} {millis(outcome.seconds):>7}"
+    )
+    if why := EXPLANATION[attempt.verdict]:
+        text += f"  {why}"
+    if attempt.kind is Kind.LIVE and attempt.verdict is not Verdict.OK:
+        text += f"   (devhook replay {attempt.event_id})"
+    return text.rstrip()
+
+
+def notice_line(notice: Notice) -> str:
+    at, body = clock_time(notice.at), notice.body
+    match notice.type:
+        case "reconnecting":
+            return (
+                f"{at}  !  {body.get('what')} lost ({_text(body.get('reason'))}),"
+                f" trying again in {_seconds(body.get('in_seconds'))}"
+            )
+        case "reconnected":
+            return f"{at}  !  {body.get('what')} is back"
+        case "conflict":
+            found = body.get("found")
+            uri = found.get("webhook_uri") if isinstance(found, dict) else found
+            return (
+                f"{at}  !  the account's webhook was changed by somebody else to"
+                f" {_text(uri) or '(empty)'}; it will be left alone"
+            )
+        case "storage":
+            return f"{at}  !  not stored, answered 503: {_text(body.get('message'))}"
+        case "loop":
+            return f"{at}  !  a request that had passed here already was stopped"
+        case _:
+            return f"{at}  !  {_text(notice.type)}"
+
+
+def gap_line(gap: Gap) -> str:
+    at = clock_time(gap.ended_at or gap.started_at)
+    if gap.ended_at is None:
+        return f"{at}  !  events may be missing from now on ({gap.reason})"
+    took = (gap.ended_at - gap.started_at).total_seconds()
+    return (
+        f"{at}  !  events may be missing: {took:.1f} s from"
+        f" {clock_time(gap.started_at)} ({gap.reason})"
+    )
+
+
+def as_object(entry: JournalEntry) -> tuple[str, dict[str, Json]]:
+    """The type of the JSON line and its fields, as `design` fixes them."""
+    match entry:
+        case Event():
+            return "event", event_object(entry)
+        case Attempt():
+            return "attempt", attempt_object(entry)
+        case Notice():
+            return entry.type, dict(entry.body)
+        case Gap():
+            return "gap", {
+                "from": rfc3339(entry.started_at),
+                "to": entry.ended_at and rfc3339(entry.ended_at),
+                "reason": entry.reason,
+            }
+        case _:
+            assert_never(entry)
+
+
+def event_object(event: Event) -> dict[str, Json]:
+    reading = event.reading
+    return {
+        "id": event.id,
+        "uid": event.uid,
+        "session": event.session_id,
+        "received_at": rfc3339(event.received_at),
+        "source": event.source,
+        "event_type": reading.event_type,
+        "inferred": reading.inferred,
+        "resource": reading.resource,
+        "resource_id": reading.resource_id,
+        "summary": meaning(reading.event_type, event.request.body),
+        "signature": event.signature,
+        "bytes": len(event.request.body),
+        "same_as": event.same_as,
+    }
+
+
+def attempt_object(attempt: Attempt) -> dict[str, Json]:
+    outcome = attempt.outcome
+    return {
+        "event": attempt.event_id,
+        "delivery": attempt.delivery_id,
+        "target": mask_url(attempt.target),
+        "kind": attempt.kind,
+        "status": outcome.status,
+        "error": outcome.error,
+        "duration_ms": round(outcome.seconds * 1000, 3),
+        "verdict": attempt.verdict,
+    }
+
+
+def millis(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
+
+
+def _seconds(value: Json) -> str:
+    return f"{value:.1f} s" if isinstance(value, (int, float)) else "a moment"
+
+
+def _text(value: Json) -> str:
+    return printable(str(value)) if value is not None else ""

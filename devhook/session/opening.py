@@ -1,0 +1,241 @@
+"""Opens the rooms of `up` in order, and closes them in the reverse order.
+
+From the cellar to the street: store, tasks, capture server, tunnel, takeover. So an end
+of any kind, asked for or not, is: restore; linger with the tunnel open; close the
+tunnel; drain what is captured; stop the server; close the store.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
+from urllib.parse import urlsplit
+
+from devhook import system
+from devhook.capture import CaptureServer, Door, open_capture
+from devhook.config import Settings
+from devhook.core import takeover as core
+from devhook.core.account_api import mask_url
+from devhook.core.clock import Clock
+from devhook.core.model import Account, Address, Capture, Kind, Setting, Source
+from devhook.core.retry import local
+from devhook.errors import ChangedElsewhere, StoreError, TunnelError
+from devhook.forward import Forwarder, Forwarding, Mirror
+from devhook.provider.client import AccountClient
+from devhook.send import Sender
+from devhook.session.options import Options
+from devhook.session.session import Session
+from devhook.session.stop import Stop, Why, open_loops
+from devhook.store.journal import Journal
+from devhook.store.live import Live, published
+from devhook.store.lock import account_lock
+from devhook.store.store import Store
+from devhook.store.takeovers import Takeovers
+from devhook.takeover import Hold, challenge, is_live
+from devhook.tunnel import open_tunnel
+from devhook.wire import Wire
+
+DRAIN_WITHIN = 5.0
+PROVEN_WITHIN = 10.0
+
+
+@asynccontextmanager
+async def open_session(
+    settings: Settings, options: Options, stop: Stop, clock: Clock
+) -> AsyncIterator[Session]:
+    """Everything up to the takeover; on leaving, restore and close it all again.
+
+    Raises before anything was changed: Refused or Unreachable (the account),
+    ChangedElsewhere (somebody holds it), StoreError, TunnelError.
+    """
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        credential = settings.account_credential()
+        client = await enter(
+            AccountClient(settings.api_url, credential, settings.network)
+        )
+        account = await client.get()
+        state = settings.paths.state
+        stack.enter_context(account_lock(state, settings.api_url, account.id))
+        store = stack.enter_context(Store(settings.db))
+        journal = await enter(Journal(store, clock))
+        await _begin(journal, settings, options, account, clock)
+        stack.push_async_callback(_end, journal, stop, clock)
+        sender = Sender(await enter(Wire(settings.network)), clock)
+        abandoned = await _abandoned(account, options, sender, clock)
+        loops = await enter(open_loops())
+        root = core.root_of(account)
+        capture = await enter(_open_capture(options, account, root, journal, clock))
+        forwarding = _forwarding(options, root, capture.door.hop)
+        forwarder = Forwarder(journal, sender, forwarding, clock)
+        loops.start(forwarder.run())
+        stack.push_async_callback(_drain, forwarder)
+        tunnel = await enter(
+            open_tunnel(options.tunnel, local=capture.url, network=settings.network)
+        )
+        capture.door.prefixes = ("", urlsplit(tunnel.public_url).path.rstrip("/"))
+        session = Session(
+            settings=settings,
+            options=options,
+            account=account,
+            abandoned=abandoned,
+            journal=journal,
+            capture=capture,
+            tunnel=tunnel,
+            hold=Hold(client, Takeovers(state), clock, bound=settings.in_flight_bound),
+            loops=loops,
+            clock=clock,
+            stop=stop,
+        )
+        session.proven_seconds = await _proven(sender, session.webhook_uri, clock)
+        stack.enter_context(published(state, _live(settings, session, clock)))
+        loops.start(session.watch_tunnel())
+        loops.start(session.watch_storage())
+        if options.lifetime is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(options.lifetime, stop.ask, Why.TIME)
+        stack.push_async_callback(session.linger)
+        stack.push_async_callback(session.restore)
+        yield session
+
+
+async def _begin(
+    journal: Journal,
+    settings: Settings,
+    options: Options,
+    account: Account,
+    clock: Clock,
+) -> None:
+    """Open the session's row and settle what earlier ones of this database left."""
+    store, target = journal.store, options.routes.target
+    await journal.write(lambda: store.bury(system.is_alive))
+    session_id = await journal.begin(
+        profile=settings.profile,
+        account=account.id,
+        source="up",
+        process=system.this_process(),
+        tunnel=options.tunnel.kind,
+        target=target,
+    )
+    now = clock.now()
+    await journal.write(lambda: store.inherit(session_id, target or "", now))
+
+
+async def _end(journal: Journal, stop: Stop, clock: Clock) -> None:
+    session_id, now, how = journal.session_id, clock.now(), stop.why or "error"
+
+    def verb() -> None:
+        journal.store.release(session_id)
+        journal.store.end_session(session_id, now, how)
+
+    with suppress(StoreError):  # it was said already, and the next start buries it
+        await journal.write(verb)
+
+
+async def _drain(forwarder: Forwarder) -> None:
+    """Give what is captured a few seconds to be delivered."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_WITHIN):
+            await forwarder.drained()
+
+
+async def _abandoned(
+    account: Account, options: Options, sender: Sender, clock: Clock
+) -> bool:
+    """Whether the account points at another devhook that does not answer any more.
+
+    Raises ChangedElsewhere when it does answer, unless it is to be superseded.
+    """
+    if core.marked_root(account.webhook_uri) is None:
+        return False
+    nonces = [system.new_secret() for _ in range(3)]
+    if not await is_live(sender, account.webhook_uri, nonces, clock):
+        return True
+    if options.supersede:
+        return False
+    raise ChangedElsewhere(
+        "another devhook session holds this account, and it answers",
+        hint="ask whoever runs it to end it, or take it over with --supersede",
+    )
+
+
+def _open_capture(
+    options: Options, account: Account, root: Setting, journal: Journal, clock: Clock
+) -> AbstractAsyncContextManager[CaptureServer]:
+    mirrored = mask_url(root.uri) if options.mirror and root.uri else None
+
+    def addresses(capture: Capture) -> Sequence[Address]:
+        found = []
+        target = options.routes.target_of(capture.reading.event_type)
+        if target is not None:
+            found.append(Address(kind=Kind.LIVE, target=target))
+        if mirrored is not None and capture.source is Source.WEBHOOK:
+            found.append(Address(kind=Kind.MIRROR, target=mirrored))
+        return found
+
+    door = Door(
+        path_secret=system.new_secret(),
+        control_key=system.new_secret(),
+        hop=system.new_id(),
+        addresses=addresses,
+        ack_app=options.ack_app,
+        require_signature=options.require_signature,
+        account_secret=account.webhook_secret,
+    )
+    host, port = options.listen
+    return open_capture(door, journal, clock, system.new_id, host=host, port=port)
+
+
+def _forwarding(options: Options, root: Setting, hop: str) -> Forwarding:
+    return Forwarding(
+        hop=hop,
+        process=system.this_process(),
+        policy=local(options.retries),
+        timeout=options.timeout,
+        concurrency=options.concurrency,
+        overrides=options.overrides,
+        keep_host=options.keep_host,
+        mirror=Mirror(uri=root.uri, method=root.method) if root.uri else None,
+    )
+
+
+async def _proven(sender: Sender, webhook_uri: str, clock: Clock) -> float:
+    """Seconds a challenge took through the public URL and back to this process.
+
+    Raises TunnelError when whoever answers there is not us.
+    """
+    deadline = clock.monotonic() + PROVEN_WITHIN
+    while True:
+        started = clock.monotonic()
+        nonce = system.new_secret()
+        if await challenge(sender, webhook_uri, nonce, within=deadline - started):
+            return clock.monotonic() - started
+        if clock.monotonic() + 1.0 > deadline:
+            host = urlsplit(webhook_uri).netloc
+            raise TunnelError(
+                f"the public URL at {host} does not lead here: its challenge failed",
+                hint="check where that URL points to, then start again",
+            )
+        await clock.sleep(0.5)
+
+
+def _live(settings: Settings, session: Session, clock: Clock) -> Live:
+    return Live(
+        session=session.journal.session_id,
+        profile=settings.profile,
+        process=system.this_process(),
+        api_url=settings.api_url,
+        account_id=session.account.id,
+        account_name=session.account.name,
+        public_url=session.public_url,
+        webhook_uri=session.webhook_uri,
+        capture_url=session.capture_url,
+        control_key=session.control_key,
+        target=session.target,
+        started_at=clock.now().isoformat(),
+        db=str(settings.db),
+    )
