@@ -1,0 +1,25 @@
+"""Flags, environment, project file and user file -> one frozen `Settings`.
+
+The first of these that says something wins. A project file comes with somebody's
+repository, so it may name what is harmless and nothing that moves a credential.
+Reads files; prints nothing: what the user should hear is in `Settings.warnings`.
+"""
+
+from devhook.config.files import Paths, Profile, UserFile, locate, read_user_file
+from devhook.config.settings import DEFAULT_API_URL, Flags, Settings, load, network
+from devhook.config.values import profile_name, seconds
+
+__all__ = [
+    "DEFAULT_API_URL",
+    "Flags",
+    "Paths",
+    "Profile",
+    "Settings",
+    "UserFile",
+    "load",
+    "locate",
+    "network",
+    "profile_name",
+    "read_user_file",
+    "seconds",
+]
