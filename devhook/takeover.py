@@ -68,6 +68,11 @@ class Hold:
         self._bound = bound
         self._put_at: float | None = None
 
+    @property
+    def error(self) -> str | None:
+        """What kept the last try from coming to an end."""
+        return None if self.record is None else self.record.error
+
     async def begin(
         self,
         account: Account,
@@ -309,5 +314,5 @@ async def recover(
         async with asyncio.timeout(within):
             return await hold.end()
     except TimeoutError:
-        error = hold.record.error if hold.record else None
-        return Restored(Ending.UNCONFIRMED, None, error or "the API did not answer")
+        error = hold.error or "the API did not answer"
+        return Restored(Ending.UNCONFIRMED, None, error)

@@ -40,6 +40,9 @@ class Run:
     objects alone, one a line.
     """
 
+    settles = True
+    """Whether reading the settings first settles what killed sessions left open."""
+
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
 
@@ -69,6 +72,11 @@ class Run:
             return str(level)
         return ("warning", "info", "debug")[min(self.verbose, 2)]
 
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits there who can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     @cached_property
     def flags(self) -> "Flags":
         from devhook.config import Flags
@@ -84,7 +92,18 @@ class Run:
         settings = load(self.flags, os.environ, cwd=Path.cwd())
         for text in settings.warnings:
             self.warn(text)
+        if self.settles:
+            self._settle(settings)
         return settings
+
+    def _settle(self, settings: "Settings") -> None:
+        """Cheap when nothing is open: the file of the records is looked at, no more."""
+        from devhook.store.takeovers import Takeovers
+
+        if records := Takeovers(settings.paths.state).open_records():
+            from devhook.cli.settle import settle
+
+            settle(self, settings, records)
 
     def emit(self, type: str, **fields: object) -> None:
         """One JSON object on a line of stdout, `type` first; nothing without --json."""
@@ -108,7 +127,7 @@ class Run:
         """Ask, default no. Without a terminal there is no one to ask but --yes."""
         if yes:
             return True
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self.attended:
             raise UsageError(
                 "this changes the account, and there is no terminal to ask on",
                 hint="add --yes to go ahead without a question",

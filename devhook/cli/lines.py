@@ -134,7 +134,7 @@ def as_object(entry: JournalEntry) -> tuple[str, dict[str, Json]]:
         case Gap():
             return "gap", {
                 "from": rfc3339(entry.started_at),
-                "to": entry.ended_at and rfc3339(entry.ended_at),
+                "to": None if entry.ended_at is None else rfc3339(entry.ended_at),
                 "reason": entry.reason,
             }
         case _:

@@ -31,7 +31,7 @@ from devhook.session.options import Options
 from devhook.session.session import Session
 from devhook.session.stop import Stop, Why, open_loops
 from devhook.store.journal import Journal
-from devhook.store.live import Live, published
+from devhook.store.live import Live, Published
 from devhook.store.lock import account_lock
 from devhook.store.store import Store
 from devhook.store.takeovers import Takeovers
@@ -92,7 +92,8 @@ async def open_session(
             stop=stop,
         )
         session.proven_seconds = await _proven(sender, session.webhook_uri, clock)
-        stack.enter_context(published(state, _live(settings, session, clock)))
+        live = _live(settings, session, clock)
+        session.published = stack.enter_context(Published(state, live))
         loops.start(session.watch_tunnel())
         loops.start(session.watch_storage())
         if options.lifetime is not None:

@@ -16,6 +16,8 @@ from devhook.errors import ProviderError
 from devhook.session.options import Options
 from devhook.session.stop import Loops, Stop, Why
 from devhook.store.journal import Journal
+from devhook.store.live import Published
+from devhook.store.takeovers import ENDS
 from devhook.takeover import Ending, Hold, Restored
 from devhook.tunnel import Down, Tunnel
 
@@ -66,6 +68,7 @@ class Session:
         self.account = account
         self.abandoned = abandoned
         self.proven_seconds = 0.0
+        self.published: Published | None = None
         self.root = core.root_of(account)
         self.journal = journal
         self.restored: Restored | None = None
@@ -105,6 +108,7 @@ class Session:
 
     async def take_over(self) -> Ready:
         """Point the account here; from now on an end of any kind restores it."""
+        self._stop.cancels(None)
         await self._hold.begin(
             self.account,
             self.webhook_uri,
@@ -114,6 +118,8 @@ class Session:
             process=system.this_process(),
         )
         self.start(self._watch_account())
+        if self.published is not None:
+            self.published.ready()
         self.ready = Ready(
             session=self.journal.session_id,
             account=self.account,
@@ -135,14 +141,15 @@ class Session:
 
     async def restore(self) -> Restored | None:
         """Put the root back; None when nothing was changed. Later calls do nothing."""
-        if self._hold.record is None or self.restored is not None:
+        record = self._hold.record
+        if record is None or record.stage in ENDS or self.restored is not None:
             return self.restored
         within = None if self._options.attended else UNATTENDED_WITHIN
         try:
             async with self._stop.patiently(within):
                 self.restored = await self._hold.end()
         except TimeoutError:
-            error = self._hold.record.error or "the API did not answer in time"
+            error = self._hold.error or "the API did not answer in time"
             self.restored = Restored(Ending.UNCONFIRMED, None, error)
         return self.restored
 

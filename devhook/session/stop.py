@@ -23,11 +23,19 @@ class Stop:
         self.why: Why | None = None
         self._asked = asyncio.Event()
         self._timer: asyncio.Timeout | None = None
+        self._opening: asyncio.Task[Any] | None = None
 
     def ask(self, why: Why = Why.ASKED) -> None:
+        """End the session; one that has changed nothing yet is cancelled."""
         if self.why is None:
             self.why = why
             self._asked.set()
+            if self._opening is not None:
+                self._opening.cancel()
+
+    def cancels(self, opening: asyncio.Task[Any] | None) -> None:
+        """What `ask` cancels; None from where on only a restore may end it."""
+        self._opening = opening
 
     def hurry(self) -> None:
         """Cut short what `patiently` waits for."""

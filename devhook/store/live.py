@@ -5,10 +5,10 @@ session is known for what it is.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,26 +28,39 @@ class Live:
     target: str | None
     started_at: str
     db: str
+    ready: bool = False
 
     @property
     def pid(self) -> int:
         return int(self.process.partition("@")[0])
 
 
-@contextmanager
-def published(state: Path, live: Live) -> Iterator[None]:
-    """Make the session known for the length of the block."""
-    folder = state / "sessions"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{live.profile}-{live.session}-{live.pid}.json"
-    fresh = path.with_suffix(".new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(asdict(live)))
-    fresh.replace(path)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+class Published:
+    """The session's file, for as long as it runs."""
+
+    def __init__(self, state: Path, live: Live) -> None:
+        self._folder = state / "sessions"
+        self._path = self._folder / f"{live.profile}-{live.session}-{live.pid}.json"
+        self._live = live
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def ready(self) -> None:
+        """From now on events can come."""
+        self._live = replace(self._live, ready=True)
+        self._write()
+
+    def _write(self) -> None:
+        fresh = self._path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(asdict(self._live)))
+        fresh.replace(self._path)
 
 
 def running(state: Path, alive: Callable[[str], bool]) -> list[Live]:

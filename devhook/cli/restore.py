@@ -1,0 +1,191 @@
+"""`devhook restore`: put back what a session that is gone has replaced."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from devhook.cli.base import Run, command, pass_run
+from devhook.errors import ChangedElsewhere, NotRestored, UsageError
+
+if TYPE_CHECKING:
+    from devhook.core.model import Account, Setting, Takeover
+    from devhook.takeover import Restored
+
+
+@command("restore")
+@click.option(
+    "--from-account",
+    is_flag=True,
+    help="Use the marker in the account's own setting, without a record here.",
+)
+@click.option(
+    "--root",
+    metavar="URI",
+    help="With --from-account --yes: the original that the marker must name.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be restored; change nothing."
+)
+@click.option("--yes", is_flag=True, help="Restore without asking.")
+@pass_run
+def restore(
+    run: Run, from_account: bool, root: str | None, dry_run: bool, yes: bool
+) -> None:
+    """Put back the webhook that a devhook session replaced
+
+    Settles every record of this machine that no live session looks after. It never
+    writes over a setting that is not devhook's own.
+
+    \b
+      $ devhook restore
+      $ devhook restore --from-account --dry-run
+    """
+    run.settles = False
+    if root is not None and not from_account:
+        raise UsageError("--root belongs to --from-account", hint="add --from-account")
+    if from_account:
+        _from_account(run, root, dry_run=dry_run, yes=yes)
+    else:
+        _from_records(run, dry_run=dry_run)
+
+
+def _from_records(run: Run, *, dry_run: bool) -> None:
+    from devhook.cli.settle import restore_record
+    from devhook.store.takeovers import Takeovers
+
+    settings = run.settings
+    records = Takeovers(settings.paths.state).open_records()
+    if not records:
+        run.say("Nothing to restore: no takeover of this machine is open.")
+    foreign = False
+    for record in records:
+        if dry_run:
+            run.say(f"Would restore {_named(record)} to {_shown(record.root)}.")
+            continue
+        restored = restore_record(
+            run, settings, record, within=settings.in_flight_bound + 30
+        )
+        foreign = _told(run, _named(record), restored) or foreign
+    if foreign:
+        raise ChangedElsewhere(
+            "the account was set by somebody else; it was left alone",
+            hint="devhook webhook show",
+        )
+
+
+def _told(run: Run, name: str, restored: "Restored") -> bool:
+    """Say how it ended; whether the setting was somebody else's."""
+    from devhook.core.account_api import mask_url
+    from devhook.takeover import Ending
+
+    setting = restored.setting
+    run.emit(
+        "restored",
+        webhook_uri=setting and mask_url(setting.uri),
+        webhook_method=setting and setting.method,
+        outcome=restored.ending,
+    )
+    if restored.ending is Ending.UNCONFIRMED:
+        raise NotRestored(
+            f"{name} is not restored: {restored.error}",
+            hint="run devhook restore again when the API answers",
+        )
+    if restored.ending is Ending.FOREIGN:
+        return True
+    run.say(f"Restored {name} to {_shown(setting)}.")
+    return False
+
+
+def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
+    """Undo a takeover by what its marker says; another machine may have made it."""
+    from devhook.core.takeover import marked_root
+    from devhook.store.lock import account_lock
+    from devhook.store.takeovers import Takeovers
+
+    settings = run.settings
+    account = run.main(_account(run))
+    found = marked_root(account.webhook_uri)
+    if found is None:
+        run.say("Nothing to restore: the account does not point at a devhook session.")
+        return
+    run.say(
+        f"The account points at a devhook session; its marker names {_shown(found)}."
+    )
+    if dry_run:
+        return
+    with account_lock(settings.paths.state, settings.api_url, account.id):
+        known = {
+            record.root.uri
+            for record in Takeovers(settings.paths.state).open_records()
+            if record.mine == account.webhook_uri
+        }
+        # A marker can be forged: without a person, something else must name the root.
+        if yes and found.uri not in known and found.uri != root:
+            raise UsageError(
+                "no record here confirms what the marker names",
+                hint="add --root URI with the original, or leave --yes off to be asked",
+            )
+        if not run.confirm(f"Restore {_shown(found)}?", yes=yes):
+            raise UsageError(
+                "nothing was changed", hint="say y, or add --root and --yes"
+            )
+        restored = run.main(_put_back(run, account, found))
+    if _told(run, f"account {account.name or account.id}", restored):
+        raise ChangedElsewhere(
+            "the account was changed meanwhile; it was left alone",
+            hint="devhook webhook show",
+        )
+
+
+async def _account(run: Run) -> "Account":
+    from devhook.provider.client import AccountClient
+
+    settings = run.settings
+    credential = settings.account_credential()
+    async with AccountClient(settings.api_url, credential, settings.network) as client:
+        return await client.get()
+
+
+async def _put_back(run: Run, account: "Account", root: "Setting") -> "Restored":
+    """Adopt the takeover under a record of our own, then end it as any other."""
+    from devhook.core.model import Stage
+    from devhook.provider.client import AccountClient
+    from devhook.store.takeovers import Takeovers
+    from devhook.system import SystemClock, this_process
+    from devhook.takeover import recover
+
+    settings, clock = run.settings, SystemClock()
+    takeovers = Takeovers(settings.paths.state)
+    record = takeovers.add(
+        api_url=settings.api_url,
+        account_id=account.id,
+        account_name=account.name,
+        profile=settings.profile,
+        session_id=None,
+        process=this_process(),
+        mine=account.webhook_uri,
+        root=root,
+        at=clock.now(),
+    )
+    record = takeovers.advance(record, Stage.ACTIVE, clock.now())
+    bound = settings.in_flight_bound
+    credential = settings.account_credential()
+    async with AccountClient(settings.api_url, credential, settings.network) as client:
+        return await recover(
+            client, takeovers, record, clock, bound=bound, within=bound + 30
+        )
+
+
+def _named(record: "Takeover") -> str:
+    from devhook.core.http import printable
+
+    return f"account {printable(record.account_name) or record.account_id}"
+
+
+def _shown(setting: "Setting | None") -> str:
+    from devhook.core.account_api import mask_url
+    from devhook.core.http import printable
+
+    if setting is None or not setting.uri:
+        return "no webhook"
+    return f"{setting.method or 'GET'} {printable(mask_url(setting.uri))}"

@@ -1,0 +1,238 @@
+"""What a running session says: banner, arrows, endings; and the signals that end it.
+
+Reads the journal and nothing else of the house. With `--json` the same entries go to
+standard output as objects.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from devhook.cli import lines
+from devhook.cli.base import Run, version
+from devhook.config import Settings
+from devhook.core.account_api import mask_url
+from devhook.core.http import printable
+from devhook.core.model import Json, Setting
+from devhook.errors import StoreError
+from devhook.session import Options, Ready, Stop, Why
+from devhook.store.journal import Journal
+from devhook.takeover import Ending, Restored
+
+_REPEATED_WITHIN = 1.0
+"""Seconds in which a further Ctrl-C is the same impatience, not a new wish."""
+
+
+class Screen:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def _say(self, text: str) -> None:
+        with suppress(OSError):  # a closed terminal must not keep a restore from ending
+            self._run.say(text)
+
+    def _warn(self, text: str) -> None:
+        with suppress(OSError):
+            self._run.warn(text)
+
+    def _emit(self, type: str, **fields: Json) -> None:
+        with suppress(OSError):
+            self._run.emit(type, **fields)
+
+    async def follow(self, journal: Journal) -> None:
+        """Print every entry of the journal as it comes, for ever."""
+        async for entry in journal.follow():
+            type_, fields = lines.as_object(entry)
+            self._emit(type_, **fields)
+            text = lines.line(entry)
+            if text is not None:
+                self._say(text)
+
+    async def confirm(self, old: str, new: str) -> bool:
+        """Ask on the terminal, without holding up the loop; default no."""
+        sys.stderr.write(
+            "Until devhook ends, the account's webhook will point at this machine:\n"
+            f"  {_shown(old) or '(empty)'}  ->  {_shown(new)}\nContinue? [y/N] "
+        )
+        sys.stderr.flush()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+
+        def read() -> None:
+            if not answer.done():
+                answer.set_result(sys.stdin.readline())
+
+        loop.add_reader(sys.stdin, read)
+        try:
+            return (await answer).strip().lower() in ("y", "yes")
+        finally:
+            loop.remove_reader(sys.stdin)
+
+    def abandoned(self) -> None:
+        self._warn(
+            "The account still points at another devhook session, which does not answer"
+            " any more.\nIts original setting is in its marker and will be restored at"
+            " the end."
+        )
+
+    def ready(self, ready: Ready, options: Options, settings: Settings) -> None:
+        self._emit("ready", **_ready_object(ready))
+        account, say = ready.account, self._say
+        say(f"{_version()}   profile {settings.profile}   account {_account(ready)}")
+        ms = lines.millis(ready.proven_seconds)
+        say(f"  Public URL   {ready.public_url}   ({ready.tunnel}, challenge {ms})")
+        before = _shown(ready.original.uri) or "(empty)"
+        mirrored = "mirrored; " if options.mirror and ready.original.uri else ""
+        say(f"  Webhook      {before} -> here   ({mirrored}restored on exit)")
+        say(f"  Forwarding   {_shown(ready.target or '') or 'nothing, recording only'}")
+        for glob, url in options.routes.routes:
+            say(f"               {glob} -> {_shown(url)}")
+        say(f"  Recording    session {ready.session}, {_home(ready.db)}")
+        credential = settings.account_credential()
+        kind = credential.kind.replace("_", " ")
+        say(f"  Credential   {kind} from {credential.source}")
+        if settings.network.insecure:
+            say("  Insecure     certificates are not checked (--insecure)")
+        if account.webhook_secret is None:
+            say("  Signature    the account has no secret: events cannot be checked")
+        if ready.stripped:
+            self._warn(
+                "The API cut the marker off our URL: only this machine can restore the"
+                " original."
+            )
+        say("Ready. Ctrl-C stops and restores.")
+
+    def write_ready_file(self, path: str, ready: Ready) -> None:
+        """Whole or not at all: whoever waits for the file may read it at once."""
+        fresh = Path(f"{path}.new")
+        try:
+            fresh.write_text(
+                json.dumps({"type": "ready"} | _ready_object(ready)) + "\n"
+            )
+            fresh.replace(path)
+        except OSError as exc:
+            raise StoreError(
+                f"the ready file {path} cannot be written: {exc.strerror}",
+                hint="name a file in a folder that exists",
+            ) from exc
+
+    def ending(self, why: Why) -> None:
+        said = {
+            Why.ASKED: "Restoring the account",
+            Why.TIME: "The time is over; restoring the account",
+            Why.STORAGE: "Nothing could be stored for 10 s; restoring the account",
+            Why.TUNNEL: "The tunnel stayed away for 60 s; restoring the account",
+        }
+        self._say(f"\n{said[why]} ...")
+
+    def undoing(self) -> None:
+        self._say("The takeover failed; making sure that nothing is left of it ...")
+
+    def hurried(self) -> None:
+        self._say("Still restoring; Ctrl-C again leaves without waiting.")
+
+    def restored(self, restored: Restored | None, settings: Settings) -> None:
+        if restored is None:
+            return
+        setting = restored.setting
+        self._emit(
+            "restored",
+            webhook_uri=None if setting is None else mask_url(setting.uri),
+            webhook_method=None if setting is None else setting.method,
+            outcome=restored.ending,
+        )
+        match restored.ending:
+            case Ending.RESTORED:
+                self._say(f"Restored: {_setting(setting)}.")
+                self._say(
+                    f"Waiting {settings.linger:g} s for late events; Ctrl-C skips it."
+                )
+            case Ending.FOREIGN:
+                self._warn(
+                    f"Left alone: the account was set to {_setting(setting)} meanwhile."
+                )
+            case Ending.UNCONFIRMED:
+                self._warn(_unconfirmed(restored.error, settings.profile))
+
+    def exit_code(self, why: Why, restored: Restored | None) -> int:
+        if restored is not None and restored.ending is Ending.UNCONFIRMED:
+            return 4
+        if restored is not None and restored.ending is Ending.FOREIGN:
+            return 3
+        return {Why.STORAGE: 1, Why.TUNNEL: 7}.get(why, 0)
+
+
+@contextmanager
+def ends_by_signal(stop: Stop, screen: Screen) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP ask for the end; a later one is in a hurry."""
+    loop = asyncio.get_running_loop()
+    first: float | None = None
+
+    def asked() -> None:
+        nonlocal first
+        if first is None:
+            first = loop.time()
+            stop.ask()
+        elif loop.time() - first > _REPEATED_WITHIN:
+            stop.hurry()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _ready_object(ready: Ready) -> dict[str, Json]:
+    return {
+        "session": ready.session,
+        "public_url": ready.public_url,
+        "capture_url": ready.capture_url,
+        "webhook_uri": ready.webhook_uri,
+        "original": {
+            "webhook_uri": mask_url(ready.original.uri),
+            "webhook_method": ready.original.method,
+        },
+        "target": ready.target and mask_url(ready.target),
+        "db": ready.db,
+    }
+
+
+def _unconfirmed(error: str | None, profile: str) -> str:
+    bar = "!" * 78
+    return (
+        f"{bar}\nThe account may STILL POINT AT THIS MACHINE: {error}.\n"
+        f"Run this until it says restored:\n\n    devhook restore -p {profile}\n\n{bar}"
+    )
+
+
+def _setting(setting: Setting | None) -> str:
+    if setting is None or not setting.uri:
+        return "no webhook, as before" if setting is not None else "?"
+    return f"{setting.method or 'GET'} {_shown(setting.uri)}"
+
+
+def _shown(uri: str) -> str:
+    return printable(mask_url(uri))
+
+
+def _account(ready: Ready) -> str:
+    account = ready.account
+    short = f"{account.id[:4]}…{account.id[-4:]}"
+    return f"{printable(account.name)} ({short})" if account.name else short
+
+
+def _home(path: str) -> str:
+    home = str(Path.home())
+    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}/") else path
+
+
+def _version() -> str:
+    return f"devhook {version()}"
