@@ -6,6 +6,7 @@
     ├── FixtureError             2  a fixture that cannot be found or read
     ├── ProviderError            7  the account API
     │   ├── Unreachable          7  no answer, or not one of its answers
+    │   │   └── Throttled        7  it asks for a pause of `retry_after` seconds
     │   └── Refused              6  it does not accept the credential or the permission
     ├── TakeoverError            3
     │   ├── ChangedElsewhere     3  the setting is somebody else's
@@ -14,6 +15,7 @@
     │   └── RelayRefused         6  the relay does not know the token
     ├── LeaseError               3  the relay has given the URL to somebody else
     ├── StoreError               1  the database, its folder, its disk
+    │   └── StoreLocked          1  another program holds it: it may work later
     └── ReplayMismatch           5  the handler answered differently, or failed
 
 A message says what failed and on what, in one line without a full stop; the hint says
@@ -54,6 +56,12 @@ class Unreachable(ProviderError):
     pass
 
 
+class Throttled(Unreachable):
+    def __init__(self, message: str, *, hint: str, retry_after: float) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
 class Refused(ProviderError):
     exit_code = 6
 
@@ -83,6 +91,10 @@ class LeaseError(DevhookError):
 
 
 class StoreError(DevhookError):
+    pass
+
+
+class StoreLocked(StoreError):
     pass
 
 

@@ -220,7 +220,7 @@ def _storable(text: str | None) -> str | None:
 
 
 def _is_text(body: bytes) -> bool:
-    """Other programs fail on a TEXT value that is no UTF-8: the view asks this first."""
+    """Other programs fail on TEXT that is no UTF-8: the view asks this first."""
     try:
         body.decode()
     except UnicodeDecodeError:
