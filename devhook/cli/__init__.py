@@ -16,7 +16,24 @@ from devhook.core.http import printable
 from devhook.errors import DevhookError
 
 # name -> (module:attribute, the first line of its help)
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "webhook": (
+        "devhook.cli.webhook:webhook",
+        "Show or change where the account sends its events",
+    ),
+    "secret": (
+        "devhook.cli.secret:secret",
+        "Show the secret that the account's deliveries are signed with",
+    ),
+    "profile": (
+        "devhook.cli.profile:profile",
+        "Keep named accounts with their credentials and defaults",
+    ),
+    "completion": (
+        "devhook.cli.completion:completion",
+        "Print the completion script of a shell",
+    ),
+}
 
 
 class Table(Group):
@@ -94,7 +111,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.ClickException as exc:
         code = _report(_of_click(exc), given, args)
     except click.Abort as exc:
-        code = 2 if isinstance(exc.__cause__, EOFError) else 130
+        code = _ended(exc, given, args)
     except BrokenPipeError:
         _silence_stdout()
         code = 1
@@ -113,6 +130,17 @@ def _of_click(exc: click.ClickException) -> DevhookError:
             hint = f"did you mean {' or '.join(close)}"
         return _Misuse(exc.message, hint=hint)
     return _Misuse(exc.format_message(), hint=hint)
+
+
+def _ended(abort: click.Abort, given: dict[str, Any], args: Sequence[str]) -> int:
+    """Ctrl-C before anything was changed, or a question that nobody answered."""
+    if not isinstance(abort.__cause__ or abort.__context__, EOFError):
+        return 130
+    error = _Misuse(
+        "standard input ended before the question was answered",
+        hint="give the answer as a flag",
+    )
+    return _report(error, given, args)
 
 
 def _near(option: str, possibilities: Iterable[str]) -> list[str]:

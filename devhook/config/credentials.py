@@ -25,22 +25,27 @@ _VARIABLES: Final[tuple[tuple[str, Kind], ...]] = (
 )
 
 
+def made(kind: Kind, text: str, source: str) -> Credential:
+    """What a text (itself, `-` or `@FILE`) found at `source` gives."""
+    return Credential(kind=kind, value=secret(text, source), source=source)
+
+
 def from_flags(access_key: str | None, token: str | None) -> Credential | None:
     if access_key is not None and token is not None:
         raise UsageError(
             "--access-key and --token were both given", hint="leave one of them out"
         )
     if access_key is not None:
-        return _made("access_key", access_key, "--access-key")
+        return made("access_key", access_key, "--access-key")
     if token is not None:
-        return _made("token", token, "--token")
+        return made("token", token, "--token")
     return None
 
 
 def from_environment(environ: Mapping[str, str]) -> Credential | None:
     for name, kind in _VARIABLES:
         if text := environ.get(name):
-            return _made(kind, text, name)
+            return made(kind, text, name)
     return None
 
 
@@ -51,9 +56,9 @@ def from_profile(profile: Profile, name: str) -> Credential | None:
             hint="leave one of them out",
         )
     if profile.access_key is not None:
-        return _made("access_key", profile.access_key, f"profile {name}")
+        return made("access_key", profile.access_key, f"profile {name}")
     if profile.token is not None:
-        return _made("token", profile.token, f"profile {name}")
+        return made("token", profile.token, f"profile {name}")
     return None
 
 
@@ -71,7 +76,7 @@ def from_official_cli(home: Path) -> tuple[Credential, str | None] | None:
         return None
     url = entry.get("api_url") or None
     return (
-        _made("access_key", entry["access_key"], str(path)),
+        made("access_key", entry["access_key"], str(path)),
         api_base(str(url), f"{path}: api_url") if url else None,
     )
 
@@ -87,10 +92,6 @@ def typed_out(access_key: str | None, token: str | None) -> tuple[str, ...]:
 
 def in_query(credential: Credential, auth: str | None) -> Credential:
     return replace(credential, in_query=True) if auth == "query" else credential
-
-
-def _made(kind: Kind, text: str, source: str) -> Credential:
-    return Credential(kind=kind, value=secret(text, source), source=source)
 
 
 def _yaml(path: Path) -> Any:

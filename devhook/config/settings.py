@@ -10,6 +10,7 @@ from devhook.config import credentials
 from devhook.config.files import (
     Paths,
     Profile,
+    ProjectFile,
     UserFile,
     is_open_to_others,
     locate,
@@ -74,12 +75,7 @@ def load(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Settings:
     paths = locate(environ)
     user = read_user_file(paths.config)
     project = read_project_file(cwd)
-    name = profile_name(
-        flags.profile
-        or environ.get("DEVHOOK_PROFILE")
-        or project.profile
-        or user.profile
-    )
+    name = profile_in_use(flags, environ, project, user)
     profile, suggested = _profile(user, name, paths.config), project.values
     api_url, credential = _access(flags, environ, profile, name)
     return Settings(
@@ -103,6 +99,31 @@ def load(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Settings:
             *_dangers(api_url, credential, user, paths.config),
         ),
     )
+
+
+def profile_in_use(
+    flags: Flags, environ: Mapping[str, str], project: ProjectFile, user: UserFile
+) -> str:
+    return profile_name(
+        flags.profile
+        or environ.get("DEVHOOK_PROFILE")
+        or project.profile
+        or user.profile
+    )
+
+
+def api_url_given(
+    flags: Flags, environ: Mapping[str, str], profile: Profile, name: str
+) -> str | None:
+    """The API's address as flag, environment or profile give it, in this order."""
+    for text, what in (
+        (flags.api_url, "--api-url"),
+        (environ.get("DEVHOOK_API_URL"), "DEVHOOK_API_URL"),
+        (profile.api_url, f"api_url of profile {name}"),
+    ):
+        if text:
+            return api_base(text, what)
+    return None
 
 
 def network(
@@ -139,7 +160,7 @@ def _access(
     flags: Flags, environ: Mapping[str, str], profile: Profile, name: str
 ) -> tuple[str, Credential | None]:
     """The API and the credential for it, found together so that neither strays."""
-    api_url = _api_url(flags, environ, profile, name)
+    api_url = api_url_given(flags, environ, profile, name)
     credential = (
         credentials.from_flags(flags.access_key, flags.token)
         or credentials.from_environment(environ)
@@ -160,19 +181,6 @@ def _official_access(
     if api_url not in (None, its_url):
         return api_url, None
     return its_url, credential
-
-
-def _api_url(
-    flags: Flags, environ: Mapping[str, str], profile: Profile, name: str
-) -> str | None:
-    for text, what in (
-        (flags.api_url, "--api-url"),
-        (environ.get("DEVHOOK_API_URL"), "DEVHOOK_API_URL"),
-        (profile.api_url, f"api_url of profile {name}"),
-    ):
-        if text:
-            return api_base(text, what)
-    return None
 
 
 def _ca_pem(path: Path) -> str:
