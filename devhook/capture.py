@@ -10,12 +10,14 @@ for, and with `--ack app` waits for what the journal says became of it.
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from devhook.core import http
 from devhook.core.clock import Clock, NewId
@@ -81,7 +83,7 @@ class CaptureServer:
         self._first_lost: datetime | None = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        target = request.message.path.encode("utf-8", "surrogateescape")
+        target = request.raw_path.encode("utf-8", "surrogateescape")
         headers = http.from_raw(request.raw_headers)
         if not self.door.leads_in(target.partition(b"?")[0]):
             return self._not_ours()
@@ -232,7 +234,11 @@ async def open_capture(
     """
     server = CaptureServer(door, journal, clock, new_id)
     low_level = web.Server(
-        server.handle, auto_decompress=False, access_log=None, keepalive_timeout=30
+        server.handle,
+        auto_decompress=False,
+        access_log=None,
+        keepalive_timeout=30,
+        logger=_logger(),
     )
     runner = web.ServerRunner(low_level, shutdown_timeout=5.0)
     await runner.setup()
@@ -244,6 +250,18 @@ async def open_capture(
         yield server
     finally:
         await runner.cleanup()
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("devhook.capture")
+    logger.addFilter(_not_their_fault)
+    return logger
+
+
+def _not_their_fault(record: logging.LogRecord) -> bool:
+    """Whoever finds the public URL could fill the screen with malformed requests."""
+    exc = record.exc_info[1] if record.exc_info else None
+    return not isinstance(exc, HttpProcessingError)
 
 
 def _in_url(host: str) -> str:
