@@ -123,10 +123,10 @@ def _into(offset: str) -> str:
 
 def queuecall(verb: str, d: Data) -> list[str]:
     agent = d.to("agent", "service_agent_id")
-    waited = _millis(d, "duration_waiting")
+    waited = d.millis("duration_waiting")
     if waited is None and verb == "connecting":
         waited = d.seconds("tm_create", "tm_update")
-    served = human(_millis(d, "duration_service"))
+    served = human(d.millis("duration_service"))
     state = d.short("status") or verb
     return [
         d.reference(),
@@ -138,11 +138,6 @@ def queuecall(verb: str, d: Data) -> list[str]:
             served and f"served {served}",
         ),
     ]
-
-
-def _millis(d: Data, name: str) -> float | None:
-    number = d.number(name)
-    return None if number is None else number / 1000
 
 
 def conference(verb: str, d: Data) -> list[str]:
@@ -171,7 +166,7 @@ def confbridge(verb: str, d: Data) -> list[str]:
 
 
 def dtmf(_: str, d: Data) -> list[str]:
-    held = human(_millis(d, "duration"))
+    held = human(d.millis("duration"))
     return [f"digit {cut(d.text('digit'), 4) or '?'}", d.to("call", "call_id"), held]
 
 

@@ -36,8 +36,10 @@ class Data:
             return None
         return value if abs(value) < _LONGEST_NUMBER else None
 
-    def flag(self, name: str) -> bool:
-        return self.value.get(name) is True
+    def millis(self, name: str) -> float | None:
+        """A number of milliseconds, in seconds."""
+        number = self.number(name)
+        return None if number is None else number / 1000
 
     def inner(self, name: str) -> "Data":
         value = self.value.get(name)

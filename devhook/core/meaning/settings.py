@@ -22,7 +22,6 @@ _NAMED: dict[str, tuple[str, ...]] = {
     "trunk": ("domain_name", "detail"),
     "tag": ("detail",),
     "contact": ("display_name", "company", "source", "detail"),
-    "outplan": ("detail", "dial_timeout", "try_interval"),
 }
 
 
@@ -104,6 +103,13 @@ def billing(verb: str, d: Data) -> list[str]:
     return [d.reference(), commas(verb, d.short("status"), cost and f"cost {cost}")]
 
 
+def outplan(verb: str, d: Data) -> list[str]:
+    rings = human(d.millis("dial_timeout"))
+    pause = human(d.millis("try_interval"))
+    how = commas(rings and f"rings {rings}", pause and f"again after {pause}")
+    return [d.quoted("name"), commas(verb, d.short("detail"), how)]
+
+
 def _naming(fields: tuple[str, ...]) -> Callable[[str, Data], list[str]]:
     return lambda verb, d: named(verb, d, fields)
 
@@ -116,5 +122,6 @@ MEANINGS: dict[str, Callable[[str, Data], list[str]]] = {
     "ai": ai,
     "team": team,
     "billing": billing,
+    "outplan": outplan,
     **{resource: _naming(fields) for resource, fields in _NAMED.items()},
 }
