@@ -53,6 +53,7 @@ create table events (
     same_as integer references events(id),
     body_is_text integer not null
 );
+create index events_by_session on events (session_id);
 create index events_by_type on events (event_type, received_at);
 create index events_by_resource on events (resource_id);
 create index events_by_call on events (call_id) where call_id is not null;

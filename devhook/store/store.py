@@ -6,55 +6,68 @@ transaction that is under way on another thread. Verbs that write are meant to b
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from devhook.core.model import (
     Address,
-    Attempt,
     Capture,
-    Delivery,
-    Event,
     Json,
-    Kind,
     Outcome,
-    Session,
     State,
     Verdict,
 )
 from devhook.errors import StoreError
 from devhook.store import rows
+from devhook.store.reader import Reader
+from devhook.store.recent import Recent
 from devhook.store.schema import connect, translating
 
-SAME_WITHIN = timedelta(seconds=10)
 STALE_AFTER = timedelta(seconds=60)
-_RECENT = 10_000
+
+_OPEN = "state in ('pending', 'claimed')"
+
+_LAST_HEARD_OF = f"""
+    select max(at) from (
+        select sessions.started_at as at
+        union all select received_at from events where session_id = sessions.id
+        union all select at from notices where session_id = sessions.id
+        union all select claimed_at from deliveries
+            where session_id = sessions.id and {_OPEN}
+        union all select a.started_at from attempts a
+            join deliveries d on d.id = a.delivery_id
+            where d.session_id = sessions.id and d.{_OPEN}
+    )
+"""  # noqa: S608
 
 
-class Store:
+class SessionFacts(TypedDict):
+    """What is known of a session at its start; `process` is a mark of ours."""
+
+    profile: str
+    account: str | None
+    source: str
+    process: str
+    tunnel: NotRequired[str | None]
+    public_url: NotRequired[str | None]
+    target: NotRequired[str | None]
+
+
+class Store(Reader):
     """One database. Two events are the same if they are one row; a copy is another."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.writer = connect(path, share=True)
-        self.reader = connect(path)
-        self.reader.row_factory = sqlite3.Row
+        super().__init__(path)
+        try:
+            self.writer = self._opened.enter_context(closing(connect(path, share=True)))
+        except StoreError:
+            self.close()
+            raise
         self._identity = _identity(path)
-        self._recent: dict[tuple[int, str, str], tuple[int, datetime]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.reader.close()
-        self.writer.close()
+        self._recent = Recent()
 
     @contextmanager
     def transaction(self, *, busy_ms: int = 2000) -> Iterator[None]:
@@ -76,34 +89,25 @@ class Store:
                     self.writer.execute("rollback")
                 raise
 
+    def run(
+        self, verbs: Sequence[Callable[[], Any]], *, busy_ms: int = 2000
+    ) -> list[Any]:
+        """Run verbs in one transaction; the result of each, in order.
+
+        A verb that fails is undone alone: its result is the exception.
+        """
+        with self.transaction(busy_ms=busy_ms):
+            return [self._run_apart(verb) for verb in verbs]
+
     # --- what is written -------------------------------------------------------------
 
-    def open_session(
-        self,
-        *,
-        profile: str,
-        account: str | None,
-        source: str,
-        process: str,
-        at: datetime,
-        tunnel: str | None = None,
-        public_url: str | None = None,
-        target: str | None = None,
-    ) -> int:
+    def open_session(self, *, at: datetime, **facts: Unpack[SessionFacts]) -> int:
+        columns = {**facts, "started_at": rows.to_text(at)}
+        marks = ", ".join("?" for _ in columns)
         return self._insert(
-            "insert into sessions"
-            " (profile, account, source, process, tunnel, public_url, target,"
-            " started_at) values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                profile,
-                account,
-                source,
-                process,
-                tunnel,
-                public_url,
-                target,
-                rows.to_text(at),
-            ),
+            f"insert into sessions ({', '.join(columns)})"  # noqa: S608  our own names
+            f" values ({marks})",
+            tuple(columns.values()),
         )
 
     def update_session(self, session_id: int, **columns: str | None) -> None:
@@ -120,14 +124,13 @@ class Store:
         self, session_id: int, capture: Capture, addresses: Sequence[Address]
     ) -> int:
         """The event with one pending delivery for each address; its id."""
-        same_as = self._same_as(session_id, capture)
+        same_as = self._recent.first(session_id, capture)
         event_id = self._insert(
             f"insert into events ({rows.EVENT_COLUMNS})"  # noqa: S608  our own names
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             rows.event_values(capture, session_id, same_as),
         )
-        if same_as is None:
-            self._remember(session_id, capture, event_id)
+        self._recent.add(session_id, capture, event_id)
         for address in addresses:
             self.add_delivery(session_id, event_id, address)
         return event_id
@@ -206,11 +209,10 @@ class Store:
         found = self.writer.execute(
             "select id, process from sessions where ended_at is null"
         ).fetchall()
-        dead = [(row[0],) for row in found if not alive(row[1])]
+        dead = [(row[0],) for row in found if not alive(row[1] or "")]
         self.writer.executemany(
-            "update sessions set ended_how = 'died', ended_at = max(started_at,"
-            " coalesce((select max(received_at) from events where session_id ="
-            " sessions.id), started_at)) where id = ?",
+            f"update sessions set ended_how = 'died', ended_at = ({_LAST_HEARD_OF})"  # noqa: S608
+            " where id = ?",
             dead,
         )
         return len(dead)
@@ -223,7 +225,8 @@ class Store:
         """
         since = rows.to_text(at - STALE_AFTER)
         taken = self.writer.execute(
-            "update deliveries set session_id = ?, state = 'pending', claimed_by = null"
+            "update deliveries set session_id = ?, state = 'pending',"
+            " claimed_by = null, claimed_at = null, next_at = null"
             " where state in ('pending', 'claimed') and kind = 'live' and target = ?"
             " and session_id in (select id from sessions where ended_at >= ?)",
             (session_id, target, since),
@@ -248,93 +251,26 @@ class Store:
             (session_id,),
         )
 
-    # --- what is read ----------------------------------------------------------------
-
-    def event(self, event_id: int) -> Event | None:
-        row = self._one("select * from events where id = ?", event_id)
-        return None if row is None else rows.event_of(row)
-
-    def delivery(self, delivery_id: int) -> Delivery | None:
-        row = self._one("select * from deliveries where id = ?", delivery_id)
-        return None if row is None else rows.delivery_of(row)
-
-    def deliveries_of(self, event_id: int) -> list[Delivery]:
-        found = self._all("select * from deliveries where event_id = ?", event_id)
-        return [rows.delivery_of(row) for row in found]
-
-    def attempts_of(self, event_id: int) -> list[Attempt]:
-        found = self._all(
-            f"select {rows.ATTEMPT_COLUMNS} from attempts a"  # noqa: S608
-            " join deliveries d on d.id = a.delivery_id where d.event_id = ?"
-            " order by a.id",
-            event_id,
-        )
-        return [rows.attempt_of(row) for row in found]
-
-    def tries_of(self, delivery_id: int) -> int:
-        row = self._one(
-            "select count(*) from attempts where delivery_id = ?", delivery_id
-        )
-        return int(row[0]) if row else 0
-
-    def open_deliveries(
-        self, session_id: int, *, after: int, limit: int
-    ) -> list[tuple[Delivery, str | None]]:
-        """Pending deliveries in order, each with its event's resource id."""
-        found = self._all(
-            "select d.*, e.resource_id from deliveries d"
-            " join events e on e.id = d.event_id"
-            " where d.session_id = ? and d.id > ? and d.state = 'pending'"
-            " order by d.id limit ?",
-            session_id,
-            after,
-            limit,
-        )
-        return [(rows.delivery_of(row), row["resource_id"]) for row in found]
-
-    def count_open(self, session_id: int, kind: Kind | None = None) -> int:
-        row = self._one(
-            "select count(*) from deliveries where session_id = ?"
-            " and state in ('pending', 'claimed') and kind = coalesce(?, kind)",
-            session_id,
-            kind,
-        )
-        return int(row[0]) if row else 0
-
-    def latest_live_target(self, event_id: int) -> str | None:
-        row = self._one(
-            "select target from deliveries where event_id = ? and kind = 'live'"
-            " order by id desc limit 1",
-            event_id,
-        )
-        return None if row is None else str(row[0])
-
-    def session(self, session_id: int) -> Session | None:
-        row = self._one("select * from sessions where id = ?", session_id)
-        return None if row is None else rows.session_of(row)
-
     # --- inside ----------------------------------------------------------------------
+
+    def _run_apart(self, verb: Callable[[], Any]) -> Any:
+        self.writer.execute("savepoint verb")
+        try:
+            with translating(self.path):
+                result = verb()
+        except Exception as exc:
+            if not self.writer.in_transaction:  # SQLite has undone all of it
+                raise
+            self._recent.clear()
+            self.writer.execute("rollback to verb")
+            result = exc
+        self.writer.execute("release verb")
+        return result
 
     def _insert(self, sql: str, values: tuple[object, ...]) -> int:
         row_id = self.writer.execute(sql, values).lastrowid
         assert row_id is not None  # noqa: S101  an insert has one
         return row_id
-
-    def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
-        with closing(self._read(sql, values)) as cursor:
-            row: sqlite3.Row | None = cursor.fetchone()
-            return row
-
-    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """The rows of a query, for readers with a question of their own."""
-        return self._all(sql, *values)
-
-    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        return self._read(sql, values).fetchall()
-
-    def _read(self, sql: str, values: Sequence[object]) -> sqlite3.Cursor:
-        with translating(self.path):
-            return self.reader.execute(sql, values)
 
     def _still_ours(self) -> None:
         """SQLite writes on into a file that was deleted or replaced, without a word."""
@@ -343,20 +279,6 @@ class Store:
                 f"the database {self.path} was deleted or replaced while in use",
                 hint="start again; what was recorded before is in the older file",
             )
-
-    def _same_as(self, session_id: int, capture: Capture) -> int | None:
-        key = (session_id, capture.request.method, capture.body_sha256)
-        found = self._recent.get(key)
-        if found and capture.received_at - found[1] <= SAME_WITHIN:
-            return found[0]
-        return None
-
-    def _remember(self, session_id: int, capture: Capture, event_id: int) -> None:
-        key = (session_id, capture.request.method, capture.body_sha256)
-        self._recent.pop(key, None)
-        self._recent[key] = (event_id, capture.received_at)
-        while len(self._recent) > _RECENT:
-            self._recent.pop(next(iter(self._recent)))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
