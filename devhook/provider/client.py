@@ -6,6 +6,7 @@ turned into one of ours. Those errors carry request headers in their reprs, so n
 them is kept as a cause.
 """
 
+import os
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
@@ -99,6 +100,7 @@ class _Wire:
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             trust_env=False,
             auto_decompress=False,
+            middlewares=(_sent_once,),
         )
 
     async def close(self) -> None:
@@ -132,6 +134,27 @@ class _Wire:
             raise _translated(exc, request, proxy) from None
 
 
+class _BrokeOff(aiohttp.ClientError):
+    """The connection went before the answer came."""
+
+
+async def _sent_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT again by itself when its connection breaks off.
+
+    It takes PUT for idempotent; but the second of two may undo what came between them.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        if request.method == "GET":
+            raise
+        raise _BrokeOff from None
+
+
 async def _bounded(content: aiohttp.StreamReader, request: ApiRequest) -> bytes:
     body = bytearray()
     async for chunk in content.iter_any():
@@ -162,9 +185,13 @@ def _translated(exc: Exception, request: ApiRequest, proxy: str | None) -> Unrea
             reason = f"no host {urlsplit(place).hostname} is known"
             hint = "look at --api-url, and at HTTPS_PROXY if there is a proxy"
         case aiohttp.ClientConnectorError():
-            reason = f"no connection: {exc.os_error.strerror or 'it failed'}"
+            reason = os.strerror(exc.errno) if exc.errno else "no connection"
             hint = "look whether it runs, and at --api-url"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+        case (
+            _BrokeOff()
+            | aiohttp.ServerDisconnectedError()
+            | aiohttp.ClientPayloadError()
+        ):
             reason, hint = "the connection broke off", "try again in a moment"
         case OSError() if exc.strerror:
             reason, hint = exc.strerror, "try again in a moment"
