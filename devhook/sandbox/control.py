@@ -85,7 +85,7 @@ class _Control:
         emitter = self._state.emitter
         types = [str(name) for name in _value(given, "types", list, [])]
         bodies = emitter.mixed(types, _value(given, "count", int))
-        seed = _value(given, "seed", int, self._state.seed)
+        seed = _value(given, "seed", int) if "seed" in given else self._state.seed
         concurrency = _value(given, "concurrency", int, 1)
         bodies = shuffled(bodies, seed)
         return _sent(await emitter.burst(bodies, concurrency=concurrency))

@@ -1,7 +1,11 @@
 """A sandbox and a target for each test, both real, both on loopback."""
 
+import asyncio
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -38,6 +42,32 @@ def open_sandbox(**options: Any) -> AbstractAsyncContextManager[Sandbox]:
     """One with the real clock, a small catalogue, and little patience."""
     options = {"catalogue": CATALOGUE, "timing": QUICK, **options}
     return Sandbox.open(clock=SystemClock(), new_id=new_id, **options)
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait for what a socket or a task brings about; fail after five seconds."""
+    async with asyncio.timeout(5):
+        while not fact():  # noqa: ASYNC110 - there is no event of it
+            await asyncio.sleep(0.002)
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for 127.0.0.1, signed by itself, its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+    command += " -nodes -days 2 -subj /CN=sandbox -addext subjectAltName=IP:127.0.0.1"
+    made = subprocess.run(
+        [*command.split(), "-keyout", "-", "-out", "-"], check=True, capture_output=True
+    )
+    path.write_bytes(made.stdout)
+    return path
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A webhook target made of a bare socket: what arrives is kept byte for byte."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,13 +21,14 @@ class Target:
 
     port: int
     answers: list[bytes]
+    scheme: str = "http"
     received: list[bytes] = field(default_factory=list)
     connections: int = 0
     open: int = 0
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -46,9 +48,11 @@ class Target:
 
 
 @asynccontextmanager
-async def open_target(answers: Sequence[bytes] = ()) -> AsyncIterator[Target]:
-    target = Target(port=0, answers=[*answers])
-    server = await asyncio.start_server(target.serve, "127.0.0.1", 0)
+async def open_target(
+    answers: Sequence[bytes] = (), *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Target]:
+    target = Target(port=0, answers=[*answers], scheme="https" if tls else "http")
+    server = await asyncio.start_server(target.serve, "127.0.0.1", 0, ssl=tls)
     target.port = server.sockets[0].getsockname()[1]
     try:
         yield target
