@@ -17,6 +17,22 @@ from devhook.errors import DevhookError
 
 # name -> (module:attribute, the first line of its help)
 COMMANDS: dict[str, tuple[str, str]] = {
+    "up": (
+        "devhook.cli.up:up",
+        "Open a tunnel, point the account at it, record and forward every event",
+    ),
+    "status": (
+        "devhook.cli.status:status",
+        "Show who holds the account and whether its session lives",
+    ),
+    "restore": (
+        "devhook.cli.restore:restore",
+        "Put back the webhook that a devhook session replaced",
+    ),
+    "demo": (
+        "devhook.cli.demo:demo",
+        "Show the whole way on this machine, with no account and no network",
+    ),
     "webhook": (
         "devhook.cli.webhook:webhook",
         "Show or change where the account sends its events",

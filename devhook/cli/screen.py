@@ -104,6 +104,8 @@ class Screen:
                 "The API cut the marker off our URL: only this machine can restore the"
                 " original."
             )
+        if ready.warning:
+            self._warn(ready.warning)
         say("Ready. Ctrl-C stops and restores.")
 
     def write_ready_file(self, path: str, ready: Ready) -> None:

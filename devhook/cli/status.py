@@ -60,6 +60,7 @@ def status(run: Run, wait: str | None, history: bool) -> int:
 
 
 def _status(run: Run) -> Status:
+    from devhook.cli.lines import rfc3339
     from devhook.core.account_api import mask_url
     from devhook.store.live import running
     from devhook.store.takeovers import Takeovers
@@ -79,7 +80,7 @@ def _status(run: Run) -> Status:
             account=record.account_id,
             state="open",
             session=record.session_id,
-            since=record.started_at.isoformat(),
+            since=rfc3339(record.started_at),
             webhook_uri=mask_url(record.mine.partition("#")[0]),
             original=_original(record),
         )

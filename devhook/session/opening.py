@@ -33,6 +33,7 @@ from devhook.session.stop import Stop, Why, open_loops
 from devhook.store.journal import Journal
 from devhook.store.live import Live, Published
 from devhook.store.lock import account_lock
+from devhook.store.rows import to_text
 from devhook.store.store import Store
 from devhook.store.takeovers import Takeovers
 from devhook.takeover import Hold, challenge, is_live
@@ -75,7 +76,12 @@ async def open_session(
         loops.start(forwarder.run())
         stack.push_async_callback(_drain, forwarder)
         tunnel = await enter(
-            open_tunnel(options.tunnel, local=capture.url, network=settings.network)
+            open_tunnel(
+                options.tunnel,
+                local=capture.url,
+                network=settings.network,
+                clock=clock,
+            )
         )
         capture.door.prefixes = ("", urlsplit(tunnel.public_url).path.rstrip("/"))
         session = Session(
@@ -237,6 +243,6 @@ def _live(settings: Settings, session: Session, clock: Clock) -> Live:
         capture_url=session.capture_url,
         control_key=session.control_key,
         target=session.target,
-        started_at=clock.now().isoformat(),
+        started_at=to_text(clock.now()),
         db=str(settings.db),
     )

@@ -45,6 +45,7 @@ class Ready:
     db: str
     proven_seconds: float
     stripped: bool
+    warning: str | None
 
 
 class Session:
@@ -132,6 +133,7 @@ class Session:
             db=str(self._settings.db),
             proven_seconds=self.proven_seconds,
             stripped=self._hold.stripped,
+            warning=self._tunnel.warning,
         )
         return self.ready
 
