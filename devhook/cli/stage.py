@@ -10,6 +10,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
@@ -38,9 +39,7 @@ class Stage:
 
     def app(self, name: str, *, mended: bool) -> int:
         """Start a copy of the sample application; the port it listens on."""
-        from devhook.demo import sample_app
-
-        source = Path(sample_app.__file__).read_text()
+        source = (files("devhook.demo") / "sample_app.py").read_text()
         path = self.folder / name
         path.write_text(source.replace(BUG, MENDED) if mended else source)
         return self._start_app(path, 0)

@@ -1,7 +1,7 @@
 """The seam behind which every kind of tunnel stands: a public URL to a loopback URL.
 
-A kind is one file: an async context manager that yields a `Tunnel`. What a session needs
-is the public URL, and word of when the tunnel is away and when it is back.
+A kind is one file: an async context manager that yields a `Tunnel`. What a session
+needs is the public URL, and word of when the tunnel is away and when it is back.
 """
 
 from collections.abc import AsyncIterator
