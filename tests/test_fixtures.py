@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,83 @@ def test_nobody_real_is_in_them(fixture: Fixture) -> None:
             assert re.fullmatch(r"\+1\d{3}55501\d{2}|\+1555010\d{4}", number), number
         for host in re.findall(r"(?:@|https?://)([\w.-]+)", text):
             assert host.endswith("example.com"), host
+
+
+SCENARIOS = {
+    "inbound-call": """activeflow_created call_created activeflow_updated call_updated
+        activeflow_updated call_updated call_progressing activeflow_updated call_updated
+        activeflow_updated activeflow_updated call_updated call_terminating
+        call_hangup""",
+    "inbound-busy": """activeflow_created call_created activeflow_updated call_updated
+        call_hangup activeflow_updated""",
+    "outbound-no-answer": """activeflow_created call_created call_ringing call_hangup
+        activeflow_updated""",
+    "sms-in": "message_created conversation_created conversation_message_created",
+    "sms-out": """message_created conversation_message_created message_updated
+        message_updated""",
+}
+
+
+@pytest.mark.parametrize(("name", "types"), SCENARIOS.items())
+def test_a_scenario_has_the_order_of_the_platform(name: str, types: str) -> None:
+    """An incoming call is created ringing, an outgoing one dialing: neither is said."""
+    events = shipped.scenario(name).events
+    assert [read(event.body).event_type for event in events] == types.split()
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        (
+            "call-with-transcription",
+            {"recording_started", "transcript_created", "recording_finished"},
+        ),
+        ("ai-call", {"aicall_status_progressing", "aimessage_created"}),
+    ],
+)
+def test_a_scenario_tells_what_its_name_says(name: str, types: set[str]) -> None:
+    """Around a call that is created, answered and ended."""
+    events = shipped.scenario(name).events
+    told = [read(event.body).event_type or "" for event in events]
+    assert types | {"call_created", "call_progressing", "call_hangup"} <= set(told)
+
+
+@pytest.mark.parametrize("name", shipped.scenarios())
+def test_a_scenario_is_one_story_in_its_own_time(name: str) -> None:
+    """One call, one flow; an event comes a few milliseconds after it happened."""
+    events = shipped.scenario(name).events
+    readings = [read(event.body) for event in events]
+    assert len({each.call_id for each in readings} - {None}) <= 1
+    assert len({each.activeflow_id for each in readings} - {None}) <= 1
+    start = newest_time(events[0].body)
+    timed = [event for event in events if b'"sequence":' not in event.body]
+    late = [
+        event.offset_ms - (newest_time(event.body) - start).total_seconds() * 1000
+        for event in timed
+    ]
+    assert events[0].offset_ms == 0
+    assert sorted(events, key=lambda event: event.offset_ms) == list(events)
+    assert all(-20 < each < 20 for each in late)
+
+
+@pytest.mark.parametrize("name", shipped.scenarios())
+def test_what_a_resource_once_was_it_does_not_forget(name: str) -> None:
+    """Its creation, its parties and its ids stay the same in every event of it."""
+    first_seen: dict[str, dict[str, str]] = {}
+    for event in shipped.scenario(name).events:
+        data = json.loads(event.body)["data"]
+        lasting = {
+            key: json.dumps(data[key])
+            for key in ("tm_create", "source", "destination", "direction", "flow_id")
+            if key in data
+        }
+        if "sequence" not in data:
+            assert first_seen.setdefault(data["id"], lasting) == lasting
+
+
+def newest_time(body: bytes) -> datetime:
+    times = re.findall(r'"tm_\w+":"(2[^"]*)"', body.decode())
+    return max(datetime.fromisoformat(each) for each in times)
 
 
 def test_an_unknown_type_names_near_ones() -> None:

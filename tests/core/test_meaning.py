@@ -156,7 +156,7 @@ def test_a_tool_call_of_an_ai_is_named_without_its_arguments() -> None:
     """They may hold anything."""
     tools: list[Json] = [{"function": {"name": "send_sms", "arguments": "c4nary"}}]
     line = said("aimessage_created", content="", tool_calls=tools)
-    assert line == "assistant: calls send_sms  outgoing"
+    assert line == "assistant: calls send_sms  incoming"
 
 
 def test_a_long_text_is_cut() -> None:

@@ -3,6 +3,9 @@
 from devhook.core.meaning.data import Data
 from devhook.core.meaning.words import after, commas, count, cut, human, quoted
 
+_FINISH = "00000000-0000-0000-0000-000000000002"
+"""The action after the last one: the same id in every flow."""
+
 
 def call(verb: str, d: Data) -> list[str]:
     return [d.route(), _call_state(verb, d)]
@@ -56,6 +59,8 @@ def _media(d: Data) -> str:
 
 def action(d: Data) -> str:
     """What a flow does now: `now talk "Thanks for calling"`."""
+    if d.text("id") == _FINISH:
+        return "the flow is through"
     kind = d.short("type")
     text = d.inner("option").quoted("text")
     return f"now {kind} {text}".rstrip() if kind else ""
