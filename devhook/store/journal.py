@@ -10,18 +10,16 @@ Readers follow with a cursor of their own; a slow one loses nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar, Unpack
+from weakref import WeakValueDictionary
 
 from devhook.core.clock import Clock
 from devhook.core.model import (
     Attempt,
     Delivery,
-    Event,
-    Gap,
     JournalEntry,
     Json,
     Kind,
@@ -31,8 +29,9 @@ from devhook.core.model import (
     Verdict,
 )
 from devhook.errors import StoreError, StoreLocked
-from devhook.store import rows
-from devhook.store.store import Store
+from devhook.store import entries
+from devhook.store.entries import Cursor
+from devhook.store.store import SessionFacts, Store
 
 T = TypeVar("T")
 
@@ -42,16 +41,6 @@ QUICK = 0.004
 """Seconds: slower commits than this, on average, go to the thread."""
 
 _BATCH = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a reader has come, by table."""
-
-    event: int = 0
-    attempt: int = 0
-    notice: int = 0
-    gap: int = 0
 
 
 class Journal:
@@ -68,8 +57,10 @@ class Journal:
         self._idle = asyncio.Event()
         self._idle.set()
         self._thread = ThreadPoolExecutor(1, "devhook-journal")
-        self._attempted: dict[int, asyncio.Future[Attempt]] = {}
+        # By event id, for as long as somebody waits.
+        self._attempted = WeakValueDictionary[int, asyncio.Future[Attempt]]()
         self._unstored: list[Notice] = []
+        self._start = Cursor()
         self.session_id = 0
         self._loop = asyncio.get_running_loop()
 
@@ -77,8 +68,10 @@ class Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._idle.wait()
-        self._thread.shutdown()
+        try:
+            await self._idle.wait()
+        finally:
+            self._thread.shutdown()
 
     async def write(self, verb: Callable[[], T]) -> T:
         """Run a verb of the store; its result, once it is on disk.
@@ -93,11 +86,12 @@ class Journal:
             self._loop.call_soon(self._flush)
         return await future
 
-    async def begin(self, **session: str | None) -> int:
-        """Open the session whose journal this is; see `Store.open_session`."""
+    async def begin(self, **facts: Unpack[SessionFacts]) -> int:
+        """Open the session whose journal this is."""
         at = self._clock.now()
+        self._start = entries.newest(self.store)
         self.session_id = await self.write(
-            lambda: self.store.open_session(at=at, **session)  # type: ignore[arg-type]
+            lambda: self.store.open_session(at=at, **facts)
         )
         return self.session_id
 
@@ -126,8 +120,12 @@ class Journal:
         return self._changed
 
     async def first_attempt(self, event_id: int) -> Attempt:
-        """Wait for the first try of the event's live delivery."""
-        return await self._attempted.setdefault(event_id, self._loop.create_future())
+        """The first try of the event's live delivery; waits until it was made."""
+        for attempt in self.store.attempts_of(event_id):
+            if attempt.kind is Kind.LIVE:
+                return attempt
+        waiting = self._attempted.setdefault(event_id, self._loop.create_future())
+        return await asyncio.shield(waiting)  # others may wait for the same
 
     async def add_attempt(
         self,
@@ -153,77 +151,29 @@ class Journal:
             outcome=outcome,
             verdict=verdict,
         )
-        waiting = self._attempted.pop(delivery.event_id, None)
-        if waiting and delivery.kind is Kind.LIVE and not waiting.done():
+        waiting = self._attempted.get(delivery.event_id)
+        if delivery.kind is Kind.LIVE and waiting and not waiting.done():
             waiting.set_result(attempt)
         return attempt
 
-    async def follow(self, after: Cursor | None = None) -> AsyncIterator[JournalEntry]:
-        """Every entry of the session from the cursor on, for ever, oldest first."""
-        cursor = after or Cursor()
-        told = len(self._unstored)
+    async def follow(
+        self, after: Cursor | None = None
+    ) -> AsyncGenerator[JournalEntry, None]:
+        """Every entry of the session once, from the cursor on, for ever."""
+        cursor = after or self._start
         while True:
             changed = self._changed
-            entries, cursor = self.read(cursor)
-            for notice in self._unstored[told:]:
-                yield notice
-            told = len(self._unstored)
-            for entry in entries:
+            found, cursor = self.read(cursor)
+            for entry in found:
                 yield entry
-            if not entries:
+            if not found:
                 await changed.wait()
 
     def read(
         self, cursor: Cursor, limit: int = 200
     ) -> tuple[list[JournalEntry], Cursor]:
         """The next entries after the cursor in order of time, and the cursor moved."""
-        session_id = self.session_id
-        events = self._after("events", session_id, cursor.event, limit)
-        # An attempt is read only once its event is: it must not be shown before it.
-        seen = events[-1]["id"] if len(events) == limit else None
-        attempts = self._attempts(session_id, cursor.attempt, seen, limit)
-        notices = self._after("notices", session_id, cursor.notice, limit)
-        gaps = self._after("gaps", session_id, cursor.gap, limit)
-        entries: list[JournalEntry] = [
-            *map(rows.event_of, events),
-            *map(rows.attempt_of, attempts),
-            *map(rows.notice_of, notices),
-            *map(rows.gap_of, gaps),
-        ]
-        entries.sort(key=_when)
-        return entries, Cursor(
-            event=events[-1]["id"] if events else cursor.event,
-            attempt=attempts[-1]["id"] if attempts else cursor.attempt,
-            notice=notices[-1]["id"] if notices else cursor.notice,
-            gap=gaps[-1]["id"] if gaps else cursor.gap,
-        )
-
-    def _after(self, table: str, session_id: int, after: int, limit: int) -> list[Any]:
-        return self.store.rows(
-            f"select * from {table} where session_id = ? and id > ?"  # noqa: S608
-            " order by id limit ?",
-            session_id,
-            after,
-            limit,
-        )
-
-    def _attempts(
-        self, session_id: int, after: int, newest_event: int | None, limit: int
-    ) -> list[Any]:
-        found = self.store.rows(
-            f"select {rows.ATTEMPT_COLUMNS} from attempts a"  # noqa: S608
-            " join deliveries d on d.id = a.delivery_id"
-            " where d.session_id = ? and a.id > ? order by a.id limit ?",
-            session_id,
-            after,
-            limit,
-        )
-        if newest_event is None:
-            return found
-        early = next(
-            (n for n, r in enumerate(found) if r["event_id"] > newest_event), None
-        )
-        return found[:early]
+        return entries.read(self.store, self.session_id, cursor, self._unstored, limit)
 
     # --- the writer ------------------------------------------------------------------
 
@@ -247,11 +197,7 @@ class Journal:
         done = self._loop.run_in_executor(self._thread, self._commit, batch)
         done.add_done_callback(lambda future: self._returned(batch, future))
 
-    def _returned(
-        self,
-        batch: _Batch,
-        future: asyncio.Future[list[Any]],
-    ) -> None:
+    def _returned(self, batch: _Batch, future: asyncio.Future[list[Any]]) -> None:
         self._busy = False
         exc = future.exception()
         if exc is None:
@@ -260,30 +206,23 @@ class Journal:
             assert isinstance(exc, Exception)  # noqa: S101  the thread is not cancelled
             self._settle(batch, exc)
 
-    def _commit(
-        self,
-        batch: _Batch,
-        busy_ms: int = 2000,
-    ) -> list[Any]:
+    def _commit(self, batch: _Batch, busy_ms: int = 2000) -> list[Any]:
         started = self._clock.monotonic()
-        with self.store.transaction(busy_ms=busy_ms):
-            results = [verb() for verb, _ in batch]
+        results = self.store.run([verb for verb, _ in batch], busy_ms=busy_ms)
         taken = self._clock.monotonic() - started
         self._seconds += (taken - self._seconds) / 8
         return results
 
-    def _settle(
-        self,
-        batch: _Batch,
-        outcome: list[Any] | Exception,
-    ) -> None:
-        for at, (_, future) in enumerate(batch):
+    def _settle(self, batch: _Batch, outcome: list[Any] | Exception) -> None:
+        """Hand each its result; an exception for all when nothing was kept."""
+        results = outcome if isinstance(outcome, list) else [outcome] * len(batch)
+        for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
+            if isinstance(result, Exception):
+                future.set_exception(result)
             else:
-                future.set_result(outcome[at])
+                future.set_result(result)
         self._wake()
         if self._queue:
             self._scheduled = True
@@ -294,15 +233,3 @@ class Journal:
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-
-
-def _when(entry: JournalEntry) -> Any:
-    match entry:
-        case Event():
-            return entry.received_at
-        case Attempt():
-            return rows.end_of(entry.outcome)
-        case Notice():
-            return entry.at
-        case Gap():
-            return entry.started_at

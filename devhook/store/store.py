@@ -48,7 +48,7 @@ class SessionFacts(TypedDict):
     """What is known of a session at its start; `process` is a mark of ours."""
 
     profile: str
-    account: str | None
+    account: NotRequired[str | None]
     source: str
     process: str
     tunnel: NotRequired[str | None]

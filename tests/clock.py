@@ -1,0 +1,36 @@
+"""A clock that tests advance: nobody waits."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from tests.values import START
+
+
+class ManualClock:
+    """Stands still until it is advanced; `tick` seconds pass at each look at it."""
+
+    def __init__(self, start: datetime = START, *, tick: float = 0.0) -> None:
+        self.tick = tick
+        self._start = start
+        self._passed = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._passed)
+
+    def monotonic(self) -> float:
+        self._passed += self.tick
+        return self._passed
+
+    async def sleep(self, seconds: float) -> None:
+        waking = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._passed + seconds, waking))
+        self.advance(0)
+        await waking
+
+    def advance(self, seconds: float) -> None:
+        self._passed += seconds
+        for until, waking in self._sleepers:
+            if until <= self._passed and not waking.done():
+                waking.set_result(None)
+        self._sleepers = [s for s in self._sleepers if not s[1].done()]
