@@ -1,0 +1,45 @@
+# `make demo` and `make test` need Python 3.11 or newer, git and make; the rest they
+# install themselves, into .venv, and again when tests/requirements.txt changes.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format readme clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(READY) ## Show the whole way on this machine
+	@$(BIN)/devhook demo
+
+test: $(READY) ## Run every test
+	$(PYTEST) -n 2 --dist loadfile
+
+check: $(READY) ## Format, lint, types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(READY) ## Put the code in its form
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean: ## Remove what these targets made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(READY): tests/requirements.txt pyproject.toml
+	@python=; for name in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "make: no Python 3.11 or newer is on the PATH; name one: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	rm -rf $(VENV) && $$python -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
