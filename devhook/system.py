@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import secrets
 import subprocess
 import time
@@ -33,6 +34,11 @@ def new_id() -> str:
 def new_secret() -> str:
     """A path secret or key: 192 bits, safe in a URL."""
     return secrets.token_urlsafe(24)
+
+
+def chance() -> float:
+    """A number in [0, 1), to spread retries by; no secret is made of it."""
+    return random.random()  # noqa: S311
 
 
 def this_process() -> str:

@@ -81,6 +81,9 @@ async def open_session(
                 local=capture.url,
                 network=settings.network,
                 clock=clock,
+                lease=system.new_secret(),
+                instance=system.new_id(),
+                chance=system.chance,
             )
         )
         capture.door.prefixes = ("", urlsplit(tunnel.public_url).path.rstrip("/"))
