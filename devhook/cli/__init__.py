@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "devhook.cli.profile:profile",
         "Keep named accounts with their credentials and defaults",
     ),
+    "sandbox": (
+        "devhook.cli.sandbox:sandbox",
+        "Play the platform on this machine: account, events, deliveries, faults",
+    ),
     "completion": (
         "devhook.cli.completion:completion",
         "Print the completion script of a shell",

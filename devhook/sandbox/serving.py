@@ -36,14 +36,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
+        hint = f"--listen {host}:0 takes a free port"
         if error.errno == errno.EADDRINUSE:
-            raise DevhookError(
-                f"port {port} on {host} is in use",
-                hint="is another sandbox running? --listen 127.0.0.1:0 takes any port",
-            ) from error
-        raise DevhookError(
-            f"cannot listen on {host}:{port}: {error.strerror}"
-        ) from error
+            text = f"port {port} on {host} is in use, perhaps by another sandbox"
+            raise DevhookError(text, hint=hint) from error
+        text = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise DevhookError(text, hint=hint) from error
     with bound:
         yield bound
 
