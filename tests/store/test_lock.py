@@ -56,12 +56,16 @@ def test_a_child_that_inherits_the_descriptor_keeps_the_lock(tmp_path: Path) -> 
 
 def test_a_child_that_was_not_meant_to_does_not_keep_it(tmp_path: Path) -> None:
     """The tunnel's agent, say."""
+    wait = "import sys; print('runs', flush=True); sys.stdin.read()"
     with account_lock(tmp_path, API, "a"):
         child = subprocess.Popen(
-            [sys.executable, "-c", "import sys; sys.stdin.read()"],
+            [sys.executable, "-c", wait],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             close_fds=False,
         )
+        assert child.stdout
+        child.stdout.readline()  # Linux closes descriptors a moment after exec began
     with child, account_lock(tmp_path, API, "a"):
         pass
 
