@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from devhook.core.model import Request
+from devhook.core.model import Json, Request
 from devhook.sandbox import go_json
 from devhook.sandbox.go_client import GoClient
 from devhook.sandbox.go_connection import TransportError
@@ -37,6 +39,25 @@ def test_json_text_is_what_go_writes(recorded: dict[str, Any]) -> None:
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:
     """As Go does, so that every body is valid UTF-8."""
     assert go_json.encode("a\ud800b") == b'"a\\ufffdb"'
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))  # no half surrogate pairs
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(-1e15, 1e15)  # larger ones are written as whole numbers
+    | _TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner),
+)
+
+
+@given(_VALUES)
+def test_json_text_says_what_the_value_was(value: Json) -> None:
+    """Whatever the value, reading gives it back, and nothing in it could end a tag."""
+    text = go_json.encode(value)
+    assert json.loads(text) == value
+    assert not set(text) & set(b"<>&\n")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -179,6 +179,13 @@ async def test_attempts_are_a_pause_apart(target: Target) -> None:
     assert pauses == [1.0, 1.0]
 
 
+def test_unless_told_otherwise_it_has_the_platforms_patience() -> None:
+    """10 s to connect, 10 s for TLS, 15 s to headers, 30 s in all, 1 s of rest."""
+    timing = Timing()
+    assert (timing.connect, timing.tls) == (10.0, 10.0)
+    assert (timing.headers, timing.total, timing.pause) == (15.0, 30.0, 1.0)
+
+
 async def test_no_headers_in_time_is_a_failed_attempt(target: Target) -> None:
     """Sent again: a slow handler gets its event more than once."""
     target.answers = [b"HTTP/1.1 200 OK\r\n"]

@@ -21,6 +21,16 @@ async def test_it_listens_on_loopback_alone(host: str) -> None:
             pass
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "::1"])
+async def test_any_loopback_address_will_do(host: str, http: ClientSession) -> None:
+    """By number or by name."""
+    async with (
+        open_sandbox(host=host) as sandbox,
+        http.get(f"{sandbox.control_url}/account") as answer,
+    ):
+        assert answer.status == 200
+
+
 async def test_a_port_in_use_is_named(sandbox: Sandbox) -> None:
     """With what to do about it."""
     port = int(sandbox.url.rpartition(":")[2])
