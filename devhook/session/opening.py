@@ -31,6 +31,7 @@ from devhook.session.options import Options
 from devhook.session.session import Session
 from devhook.session.stop import Stop, Why, open_loops
 from devhook.store.journal import Journal
+from devhook.store.leases import lease_secret
 from devhook.store.live import Live, Published
 from devhook.store.lock import account_lock
 from devhook.store.rows import to_text
@@ -81,7 +82,7 @@ async def open_session(
                 local=capture.url,
                 network=settings.network,
                 clock=clock,
-                lease=system.new_secret(),
+                lease=_lease(settings, options),
                 instance=system.new_id(),
                 chance=system.chance,
             )
@@ -198,6 +199,13 @@ def _open_capture(
     )
     host, port = options.listen
     return open_capture(door, journal, clock, system.new_id, host=host, port=port)
+
+
+def _lease(settings: Settings, options: Options) -> str:
+    relay = options.tunnel.relay or ""
+    return lease_secret(
+        settings.paths.state, settings.profile, relay, system.new_secret
+    )
 
 
 def _forwarding(options: Options, root: Setting, hop: str) -> Forwarding:

@@ -175,7 +175,7 @@ class Session:
         async for state in self._tunnel.changes():
             if isinstance(state, Down):
                 if since is None:
-                    since = self._clock.now()
+                    since = state.since
                     deadline = loop.call_later(
                         TUNNEL_AWAY_FOR, self._stop.ask, Why.TUNNEL
                     )
