@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from devhook.core.model import Json
-from devhook.errors import FixtureError, UsageError
-from devhook.sandbox import Customer, Moment, Sandbox, Timing
+from devhook.sandbox import Customer, Sandbox, Timing
 from devhook.sandbox.go_request import wire_bytes
 from devhook.sandbox.sender import Outcome
 from devhook.sandbox.signing import signature
@@ -61,39 +59,6 @@ async def test_raw_bytes_go_out_as_they_are(sandbox: Sandbox, target: Target) ->
     _pointed(sandbox, target)
     await sandbox.deliver(b"\x00\xff not json")
     assert _body(target.received[0]) == b"\x00\xff not json"
-
-
-async def test_changes_are_put_into_the_events_data(
-    sandbox: Sandbox, target: Target
-) -> None:
-    """Existing fields, deeper ones, list items and new ones."""
-    _pointed(sandbox, target)
-    changes: dict[str, Json] = {
-        "status": "busy",
-        "source.target": "+1",
-        "recording_ids.0": "r",
-        "new": None,
-    }
-    await sandbox.emit("call_hangup", **changes)
-    data = json.loads(_body(target.received[0]))["data"]
-    assert data["status"] == "busy"
-    assert data["source"] == {"type": "tel", "target": "+1"}
-    assert data["recording_ids"] == ["r"]
-    assert data["new"] is None
-    assert CATALOGUE["call_hangup"]["data"]["status"] == "hangup"  # type: ignore[index,call-overload]
-
-
-async def test_a_change_to_what_is_not_there_is_refused(sandbox: Sandbox) -> None:
-    """The steps before the last must be in the event."""
-    with pytest.raises(UsageError, match="'nowhere'"):
-        await sandbox.emit("call_hangup", **{"nowhere.deep": 1})
-
-
-async def test_an_unknown_type_names_those_near_it(sandbox: Sandbox) -> None:
-    """So that a slip is quickly seen."""
-    with pytest.raises(FixtureError) as refusal:
-        await sandbox.emit("call_hangups")
-    assert "call_hangup" in str(refusal.value.hint)
 
 
 async def test_without_a_uri_nothing_is_sent(sandbox: Sandbox) -> None:
@@ -309,53 +274,6 @@ async def test_at_most_five_connections_stay_open(
     await until(lambda: target.open <= 5)
     assert target.open == 5
     assert target.connections <= 20
-
-
-async def test_a_burst_sends_every_event_once_about_its_own_resource(
-    sandbox: Sandbox, target: Target
-) -> None:
-    """The types in turn, in parallel."""
-    _pointed(sandbox, target)
-    deliveries = await sandbox.burst(50)
-    sent = [delivery.body for delivery in deliveries]
-    assert sorted(map(_body, target.received)) == sorted(sent)
-    assert len({json.loads(body)["data"]["id"] for body in sent}) == 50
-    types = [json.loads(body)["type"] for body in sent]
-    assert types == ["call_hangup", "message_created"] * 25
-
-
-async def test_one_at_a_time_keeps_the_order(sandbox: Sandbox, target: Target) -> None:
-    """For tests that want it."""
-    _pointed(sandbox, target)
-    deliveries = await sandbox.burst(10, concurrency=1)
-    assert [*map(_body, target.received)] == [d.body for d in deliveries]
-
-
-async def test_a_seed_shuffles_a_burst_the_same_way_each_time() -> None:
-    """The platform keeps no order; a seed makes the disorder repeatable."""
-    orders = []
-    for _ in range(2):
-        async with open_sandbox(seed=7) as sandbox:
-            deliveries = await sandbox.burst(20, concurrency=1)
-            orders.append([json.loads(d.body)["type"] for d in deliveries])
-    assert orders[0] == orders[1]
-    assert orders[0] != ["call_hangup", "message_created"] * 10
-
-
-async def test_a_scenario_is_played_in_its_own_time(
-    sandbox: Sandbox, target: Target
-) -> None:
-    """Offsets are from its start, divided by the speed; an earlier one may hang."""
-    _pointed(sandbox, target)
-    target.answers = [HANG_UP]
-    moments = [
-        Moment(offset_ms=1000, body=b"second"),
-        Moment(offset_ms=0, body=b"first"),
-    ]
-    first, second = await sandbox.play(moments, speed=20)
-    between = second.attempts[0].started_at - first.attempts[0].started_at
-    assert (first.body, second.body) == (b"first", b"second")
-    assert 0.04 <= between.total_seconds() < 0.5
 
 
 async def test_the_uri_is_read_once_for_all_attempts_of_an_event(
