@@ -29,6 +29,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "devhook.cli.restore:restore",
         "Put back the webhook that a devhook session replaced",
     ),
+    "events": (
+        "devhook.cli.events:events",
+        "List recorded events, the newest last",
+    ),
+    "show": (
+        "devhook.cli.show:show",
+        "Show one event: its request, signature, deliveries and attempts",
+    ),
+    "url": (
+        "devhook.cli.show:url",
+        "Print the webhook URI of the running session, for scripts",
+    ),
     "demo": (
         "devhook.cli.demo:demo",
         "Show the whole way on this machine, with no account and no network",
