@@ -6,6 +6,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PINNED := $(VENV)/.pinned
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
@@ -18,10 +19,11 @@ demo: $(READY) ## Show the whole way on this machine
 test: $(READY) ## Run every test
 	$(PYTEST) -n 2 --dist loadfile
 
-check: $(READY) ## Format, lint, types
+check: $(READY) ## Format, lint, types, floors
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(PYTEST) -q tests/test_floors.py
 
 format: $(READY) ## Put the code in its form
 	$(BIN)/ruff format
@@ -30,7 +32,7 @@ format: $(READY) ## Put the code in its form
 clean: ## Remove what these targets made
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): tests/requirements.txt pyproject.toml
+$(PINNED): tests/requirements.txt
 	@python=; for name in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do \
 	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then python=$$name; break; fi; \
@@ -41,5 +43,8 @@ $(READY): tests/requirements.txt pyproject.toml
 	fi; \
 	rm -rf $(VENV) && $$python -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+$(READY): $(PINNED) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $(READY)
+	@touch $@

@@ -1,0 +1,90 @@
+"""The package as it is installed, away from the checkout and the dev tools."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.timeout(300)  # a cold cache of pip takes its time
+
+
+@dataclass(frozen=True)
+class Installed:
+    wheel: Path
+    bin: Path
+    home: Path
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """In an empty folder, with nothing of ours in the environment."""
+        return subprocess.run(
+            [self.bin / args[0], *args[1:]],
+            cwd=self.home,
+            env={"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel in a clean environment, with the pinned versions of what it needs."""
+    folder = tmp_path_factory.mktemp("package")
+    _quietly(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel",
+        "--outdir", str(folder), str(ROOT),
+    )  # fmt: skip
+    (wheel,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=True)
+    _quietly(
+        str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet",
+        "--disable-pip-version-check", "--prefer-binary",
+        "--constraint", str(ROOT / "tests" / "requirements.txt"), str(wheel),
+    )  # fmt: skip
+    home = folder / "home"
+    home.mkdir()
+    return Installed(wheel, folder / "venv" / "bin", home)
+
+
+def _quietly(*args: str) -> None:
+    done = subprocess.run(args, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_help_and_version_work(installed: Installed) -> None:
+    """From the console script."""
+    shown = installed.run("devhook", "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "devhook demo" in shown.stdout
+    assert installed.run("devhook", "--version").stdout == "devhook 0.1.0\n"
+
+
+def test_the_wheel_holds_the_package_and_its_fixtures(installed: Installed) -> None:
+    """And nothing of the tests."""
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        names = wheel.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"devhook", "devhook-0.1.0.dist-info"}
+    shipped = {
+        Path(name).name for name in names if name.startswith("devhook/fixtures/")
+    }
+    assert {path.name for path in (ROOT / "fixtures").rglob("*.json")} <= shipped
+
+
+def test_nothing_of_the_dev_tools_is_needed(installed: Installed) -> None:
+    """Every module but the plugin, which belongs to pytest, can be imported."""
+    code = (
+        "import importlib, pkgutil, devhook\n"
+        "for module in pkgutil.walk_packages(devhook.__path__, 'devhook.'):\n"
+        "    if not any(x in module.name for x in ('pytest', 'demo.', '__main__')):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    done = installed.run("python", "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert installed.run("python", "-c", "import pytest").returncode == 1
