@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "devhook.cli.show:show",
         "Show one event: its request, signature, deliveries and attempts",
     ),
+    "trigger": (
+        "devhook.cli.trigger:trigger",
+        "Send a realistic, signed event of TYPE, or a scenario",
+    ),
     "url": (
         "devhook.cli.show:url",
         "Print the webhook URI of the running session, for scripts",
