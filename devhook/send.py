@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from devhook.core import http
 from devhook.core.clock import Clock
 from devhook.core.model import Outcome
+from devhook.core.target import encoded
 from devhook.wire import Answer, Wire, WireError
 
 MAX_KEPT = 2**20
@@ -82,7 +83,7 @@ class Sender:
             if not left:
                 raise WireError("redirected too often")
             left -= 1
-            url = urljoin(url, location)
+            url = _next_url(url, location)
             if answer.status in _LOSE_THE_BODY:
                 method, body = "GET", b""
                 headers = http.without(headers, ("Content-Length", "Content-Type"))
@@ -106,3 +107,10 @@ class _Taken:
             if len(chunk) > room:
                 self.cut = True
                 return
+
+
+def _next_url(url: str, location: str) -> str:
+    try:
+        return encoded(urljoin(url, location), "latin-1")
+    except ValueError as exc:
+        raise WireError("redirected to what is no URL") from exc

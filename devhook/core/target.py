@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
+from devhook.core.account_api import mask_url
 from devhook.core.match import matches_glob
 from devhook.core.network import refused_address
 from devhook.errors import UsageError
@@ -13,6 +14,9 @@ _PORT = re.compile(r":?(\d{1,5})(/.*)?\Z", re.DOTALL)
 _HOST_PORT = re.compile(
     r"(\[[0-9A-Fa-f:.]+\]|[^/:?#@\s]+):(\d{1,5})([/?].*)?\Z", re.DOTALL
 )
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_ORIGIN = re.compile(r"[A-Za-z]+://[^/?#]*")
+_NOT_IN_A_LINE = re.compile(r"[^\x21-\x7e]+")
 _HINT = "type a port (3000), host:port, 3000/webhooks or a URL"
 
 
@@ -29,21 +33,34 @@ def parse_target(text: str) -> str:
         url = f"http://{match[1]}:{match[2]}{match[3] or '/'}"
     else:
         url = text
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{text!r} is no target", hint=_HINT)
     try:
-        port = parts.port
+        parts = urlsplit(url)
+        wrong = parts.port == 0 or _BLANK.search(text)
     except ValueError:
-        port = 0
-    if port == 0 or "\n" in text or " " in text:
-        raise UsageError(f"{text!r} is no target: the port or URL is wrong", hint=_HINT)
+        raise UsageError(f"{_shown(text)} is no target", hint=_HINT) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or wrong:
+        raise UsageError(f"{_shown(text)} is no target", hint=_HINT)
     if reason := refused_address(parts.hostname):
         raise UsageError(
-            f"{text!r} is refused as a target: {reason}",
+            f"{_shown(text)} is refused as a target: {reason}",
             hint="name the address of your own application",
         )
-    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", parts.query, ""))
+    path, query = parts.path or "/", parts.query
+    return encoded(urlunsplit((parts.scheme, parts.netloc, path, query, "")))
+
+
+def encoded(url: str, encoding: str = "utf-8") -> str:
+    """What no request line can hold is percent-encoded, all else stays as it is.
+
+    The host too stays: it never stands in a request line.
+    """
+    origin = _ORIGIN.match(url)
+    at = origin.end() if origin else 0
+
+    def percent(found: re.Match[str]) -> str:
+        return quote(found[0], encoding=encoding)
+
+    return url[:at] + _NOT_IN_A_LINE.sub(percent, url[at:])
 
 
 def request_url(target: str, incoming: str) -> str:
@@ -83,3 +100,8 @@ def parse_route(text: str) -> tuple[str, str]:
             f"{text!r} is no route", hint="--route 'call_*=http://localhost:4000/calls'"
         )
     return glob, parse_target(target)
+
+
+def _shown(text: str) -> str:
+    """A target may hold a password."""
+    return repr(mask_url(text))
