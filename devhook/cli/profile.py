@@ -54,13 +54,8 @@ def add(run: Run, name: str, auth: str | None) -> None:
     given_url = config.api_url_given(run.flags, os.environ, known, name)
     api_url = given_url or config.DEFAULT_API_URL
     network = config.network(run.flags, os.environ, known, path.parent)
-    for text in credentials.typed_out(run.flags.access_key, run.flags.token):
-        run.warn(text)
-    credential = credentials.from_flags(
-        run.flags.access_key, run.flags.token
-    ) or _asked(run, api_url, network)
     auth = auth or known.auth
-    credential = credentials.in_query(credential, auth)
+    credential = credentials.in_query(_credential(run, api_url, network), auth)
     account = run.main(_proved(api_url, credential, network))
     changes = {
         "api_url": given_url,
@@ -143,6 +138,15 @@ def remove(run: Run, name: str) -> None:
         run.say("No profile is in use now: devhook profile use NAME")
     if (database := paths.data / f"{name}.db").exists():
         run.say(f"Its events are still in {database}.")
+
+
+def _credential(run: Run, api_url: str, network: "Network") -> "Credential":
+    from devhook.config import credentials
+
+    access_key, token = run.flags.access_key, run.flags.token
+    for text in credentials.typed_out(access_key, token):
+        run.warn(text)
+    return credentials.from_flags(access_key, token) or _asked(run, api_url, network)
 
 
 def _asked(run: Run, api_url: str, network: "Network") -> "Credential":
