@@ -7,21 +7,28 @@ mirror never holds up the application. What waits is on disk; a window of it is 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 from devhook.core import http
 from devhook.core.clock import Clock
 from devhook.core.model import Delivery, Event, Kind, Outcome, State, Verdict
 from devhook.core.retry import PLATFORM, Policy, pause_before_next
-from devhook.core.target import request_url
+from devhook.core.target import encoded, request_url
 from devhook.core.verdict import judge
+from devhook.errors import StoreError
 from devhook.send import Sender, Sending
 from devhook.store.journal import Journal
 from devhook.store.store import STALE_AFTER
 
+T = TypeVar("T")
+
 _WINDOW = 5000
+
+STORED_WITHIN = 15.0
+"""Seconds: a database that takes nothing for longer ends the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +122,7 @@ class Forwarder:
         if event is None:
             return
         if delivery.kind is Kind.MIRROR and self._is_stale(event):
-            await self._journal.write(
-                lambda: self._journal.store.settle(
-                    delivery.id, State.FAILED, reason="stale"
-                )
-            )
+            await self._given_up(delivery, "stale")
             return
         tries = 0
         while True:
@@ -140,27 +143,46 @@ class Forwarder:
 
     async def _claimed(self, delivery: Delivery) -> bool:
         at, by = self._clock.now(), self._how.process
-        store = self._journal.store
-        return await self._journal.write(lambda: store.claim(delivery.id, by, at))
+        journal = self._journal
+        return await self._stored(
+            lambda: journal.write(lambda: journal.store.claim(delivery.id, by, at))
+        )
+
+    async def _given_up(self, delivery: Delivery, why: str) -> None:
+        journal, state = self._journal, State.FAILED
+        await self._stored(
+            lambda: journal.write(
+                lambda: journal.store.settle(delivery.id, state, reason=why)
+            )
+        )
 
     async def _keep(
         self, delivery: Delivery, outcome: Outcome, pause: float | None
     ) -> None:
         verdict = judge(outcome)
-        if pause is not None:
-            next_at = self._clock.now() + timedelta(seconds=pause)
-            await self._journal.add_attempt(
-                delivery, outcome, verdict, State.CLAIMED, next_at=next_at
-            )
-            return
         good = self._is_good(delivery.kind, verdict)
-        await self._journal.add_attempt(
-            delivery,
-            outcome,
-            verdict,
-            State.DONE if good else State.FAILED,
-            reason=None if good else verdict,
+        if pause is not None:
+            state, reason = State.CLAIMED, None
+            next_at = self._clock.now() + timedelta(seconds=pause)
+        else:
+            state, reason = (State.DONE, None) if good else (State.FAILED, verdict)
+            next_at = None
+        await self._stored(
+            lambda: self._journal.add_attempt(
+                delivery, outcome, verdict, state, next_at=next_at, reason=reason
+            )
         )
+
+    async def _stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Written, though another program may hold the database for a while."""
+        deadline = self._clock.monotonic() + STORED_WITHIN
+        while True:
+            try:
+                return await write()
+            except StoreError:
+                if self._clock.monotonic() >= deadline:
+                    raise
+                await self._clock.sleep(1.0)
 
     def _is_good(self, kind: Kind, verdict: Verdict) -> bool:
         """An original that answers 4xx has been served as the platform would have."""
@@ -177,7 +199,7 @@ class Forwarder:
         if delivery.kind is Kind.MIRROR and mirror is not None:
             return Sending(
                 method=mirror.request_method,
-                url=mirror.uri,
+                url=encoded(mirror.uri),
                 headers=self._headers(event, delivery),
                 body=event.request.body,
                 timeout=30.0,
