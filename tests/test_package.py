@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from devhook.cli import COMMANDS
+
 ROOT = Path(__file__).parent.parent
 
 pytestmark = pytest.mark.timeout(300)  # a cold cache of pip takes its time
@@ -88,3 +90,14 @@ def test_nothing_of_the_dev_tools_is_needed(installed: Installed) -> None:
     done = installed.run("python", "-c", code)
     assert (done.returncode, done.stderr) == (0, "")
     assert installed.run("python", "-c", "import pytest").returncode == 1
+
+
+@pytest.mark.skipif(
+    not {"demo", "relay", "replay", "sandbox", "up"} <= COMMANDS.keys(),
+    reason="the demo needs commands that are not there yet",
+)
+def test_the_demo_runs_from_the_wheel_alone(installed: Installed) -> None:
+    """Every process of it, and not a file is left behind at home."""
+    shown = installed.run("devhook", "demo")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert list(installed.home.iterdir()) == []
