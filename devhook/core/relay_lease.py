@@ -98,6 +98,10 @@ class PublicBase:
     def text(self) -> str:
         return f"{self.scheme}://{_WILDCARD * self.wildcard}{self.netloc}"
 
+    @property
+    def hostname(self) -> str:
+        return urlsplit(f"//{self.netloc}").hostname or ""
+
     def url(self, name: str) -> str:
         """The public URL of a lease, without a slash at its end."""
         if self.wildcard:

@@ -43,6 +43,7 @@ from devhook.core.relay_codec import decode, encode
 
 HIGH_BACKLOG: Final = 1024 * 1024
 _JOINED: Final = 128 * 1024  # bytes of frames that go into one message
+_LONGEST_TEXT: Final = 200
 
 
 @dataclass(slots=True)
@@ -175,7 +176,7 @@ class Link:
 
     def cancel(self, stream: int, why: Fault, text: str = "") -> None:
         if self._streams.pop(stream, None):
-            self._send(Cancel(stream, why, text))
+            self._send(Cancel(stream, why, text[:_LONGEST_TEXT]))
 
     def goodbye(self, why: Farewell, text: str = "") -> None:
         self._send(Goodbye(why, text))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from devhook.core.network import is_loopback
@@ -12,14 +13,13 @@ from devhook.tunnel import Change, Tunnel, Up
 _HINT = "--public-url https://hooks.example.com/dev --listen 127.0.0.1:8765"
 
 
+@dataclass(frozen=True, slots=True)
 class Fixed:
     """Never away, as far as we can know: the session's challenge tells more."""
 
-    kind = "public-url"
-
-    def __init__(self, public_url: str, warning: str | None) -> None:
-        self.public_url = public_url
-        self.warning = warning
+    public_url: str
+    warning: str | None
+    kind: str = "public-url"
 
     async def changes(self) -> AsyncIterator[Change]:
         await asyncio.Event().wait()
@@ -29,14 +29,18 @@ class Fixed:
 @asynccontextmanager
 async def open_fixed(public_url: str) -> AsyncIterator[Tunnel]:
     """Raises UsageError for what cannot be a base that we add a path to."""
-    parts = urlsplit(public_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(public_url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = None
+    if not known:
         raise UsageError("--public-url is no http or https URL", hint=_HINT)
-    if parts.username is not None or parts.query or parts.fragment:
+    if "@" in parts.netloc or "?" in public_url or "#" in public_url:
         raise UsageError(
             "--public-url holds more than scheme, host, port and path", hint=_HINT
         )
     warning = None
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         warning = "the public URL is plain http: events travel readable by others"
     yield Fixed(public_url.rstrip("/"), warning)

@@ -1,0 +1,1 @@
+"""The self-hosted relay: the public side of the home-grown tunnel."""
