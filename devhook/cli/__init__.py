@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "devhook.cli.show:show",
         "Show one event: its request, signature, deliveries and attempts",
     ),
+    "replay": (
+        "devhook.cli.replay:replay",
+        "Send recorded events again",
+    ),
     "trigger": (
         "devhook.cli.trigger:trigger",
         "Send a realistic, signed event of TYPE, or a scenario",
