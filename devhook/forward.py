@@ -101,7 +101,7 @@ class Forwarder:
         for delivery, resource_id in found:
             self._after = delivery.id
             self._held += 1
-            key = resource_id or f"#{delivery.event_id}"
+            key = self._lane_key(delivery, resource_id)
             lane = (delivery.kind, delivery.target, key)
             if lane in self._lanes:
                 self._lanes[lane].append(delivery)
@@ -109,6 +109,12 @@ class Forwarder:
                 self._lanes[lane] = deque([delivery])
                 group.create_task(self._work(lane))
         return len(found)
+
+    def _lane_key(self, delivery: Delivery, resource_id: str | None) -> str:
+        """One at a time means in order, whatever the resource."""
+        if self._how.concurrency == 1:
+            return ""
+        return resource_id or f"#{delivery.event_id}"
 
     async def _work(self, lane: tuple[Kind, str, str]) -> None:
         waiting = self._lanes[lane]
