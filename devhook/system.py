@@ -1,10 +1,8 @@
 """The real clock and the real source of ids: the only reader of time and randomness."""
 
-import asyncio
 import os
 import random
 import secrets
-import subprocess
 import time
 import uuid
 from datetime import UTC, datetime
@@ -19,6 +17,8 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        import asyncio  # whoever runs this has it; short commands do without
+
         await asyncio.sleep(seconds)
 
 
@@ -29,6 +29,11 @@ def new_id() -> str:
     value = value & ~(0xF000 << 64) | 0x7000 << 64
     value = value & ~(0xC000 << 48) | 0x8000 << 48
     return str(uuid.UUID(int=value))
+
+
+def random_id() -> str:
+    """A UUIDv4, as the platform names its resources."""
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
 def new_secret() -> str:
@@ -67,6 +72,8 @@ def _started(pid: int) -> str:
 
 def _started_by_ps(pid: int) -> str:
     """macOS has no /proc: its `ps` tells the start to the second."""
+    import subprocess
+
     done = subprocess.run(  # noqa: S603  a fixed program, a number
         ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
         capture_output=True,

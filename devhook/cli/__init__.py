@@ -65,6 +65,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "devhook.cli.profile:profile",
         "Keep named accounts with their credentials and defaults",
     ),
+    "relay": (
+        "devhook.cli.relay:relay",
+        "Give laptops a public URL from a server of your own",
+    ),
     "sandbox": (
         "devhook.cli.sandbox:sandbox",
         "Play the platform on this machine: account, events, deliveries, faults",

@@ -68,7 +68,7 @@ def _play(run: Run, stage: "Stage") -> int:
 
     run.say("\n5. A call that was never answered has no tm_progressing: mend that")
     stage.mend(port)
-    run.say(f"\n6. Send the same event again\n\n   $ devhook replay {event}")
+    run.say("\n6. Send the same event again")
     replayed = stage.devhook("replay", str(event), check=False)
 
     run.say("\n7. The end: Ctrl-C, as you would")

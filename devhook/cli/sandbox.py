@@ -5,11 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from devhook.cli.base import Run, command, pass_run
-from devhook.errors import UsageError
 
 if TYPE_CHECKING:
-    import asyncio
-    import ssl
     from contextlib import AbstractAsyncContextManager
 
     from devhook.core.model import Json
@@ -67,10 +64,11 @@ def sandbox(
       $ devhook sandbox
       $ devhook sandbox --listen 127.0.0.1:0 --webhook-uri http://127.0.0.1:3000/hook
     """
+    from devhook.cli.serving import address, tls
     from devhook.sandbox import Customer, Sandbox
     from devhook.system import SystemClock, new_id
 
-    host, port = _address(listen)
+    host, port = address(listen, "127.0.0.1:4010")
     method = webhook_method or ("POST" if webhook_uri else "")
     opening = Sandbox.open(
         clock=SystemClock(),
@@ -80,7 +78,7 @@ def sandbox(
         customer=Customer(webhook_uri=webhook_uri, webhook_method=method),
         host=host,
         port=port,
-        ssl_context=_tls(tls_cert, tls_key),
+        ssl_context=tls(tls_cert, tls_key),
         strict_targets=strict_targets,
         rate_limit=rate_limit,
         seed=seed,
@@ -89,22 +87,12 @@ def sandbox(
 
 
 async def _serve(run: Run, opening: "Opening") -> None:
-    asked = _asked_to_end()  # before anybody can know that we are ready
+    from devhook.cli.serving import asked_to_end
+
+    asked = asked_to_end()  # before anybody can know that we are ready
     async with opening as opened:
         _announce(run, opened)
         await asked.wait()
-
-
-def _asked_to_end() -> "asyncio.Event":
-    """Set by Ctrl-C, SIGTERM and SIGHUP."""
-    import asyncio
-    import signal
-
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, asked.set)
-    return asked
 
 
 def _announce(run: Run, opened: "Sandbox") -> None:
@@ -129,35 +117,6 @@ def _announce(run: Run, opened: "Sandbox") -> None:
     run.say(f"  curl {opened.control_url}/\n")
     run.say("Logins admin@localhost, manager@localhost and agent@localhost have their")
     run.say("name as password.")
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 0xFFFF:
-        raise UsageError(
-            f"--listen is HOST:PORT, not {listen!r}", hint="--listen 127.0.0.1:4010"
-        )
-    return host.strip("[]"), int(port)
-
-
-def _tls(certificate: str | None, key: str | None) -> "ssl.SSLContext | None":
-    import ssl
-
-    if certificate is None:
-        if key is not None:
-            raise UsageError("--tls-key without --tls-cert", hint="give both")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:
-        unfit = isinstance(error, ssl.SSLError)
-        reason = "not a certificate with its key" if unfit else error.strerror
-        raise UsageError(
-            f"--tls-cert {certificate} cannot be used: {reason}",
-            hint="both in PEM; the key in the same file or by --tls-key",
-        ) from error
-    return context
 
 
 def _catalogue() -> "dict[str, Json]":

@@ -137,12 +137,12 @@ def _recorded(run: Run, event_id: int) -> "Fixture":
 
 def _made_present(fixture: "Fixture", account: "Account | None") -> "Fixture":
     from devhook.core.fixture import moved
-    from devhook.system import SystemClock, new_id
+    from devhook.system import SystemClock, random_id
 
     return moved(
         fixture,
         start=SystemClock().now(),
-        fresh_id=new_id,
+        fresh_id=random_id,
         customer_id=None if account is None else account.id,
     )
 
