@@ -1,190 +1,223 @@
-"""Sends recorded events again: adds a delivery for each, and sends them as any other.
+"""Recorded events sent again, as a session of their own.
 
-A replay is a session of its own, so that its attempts are rows like all others and no
-other process ever sends its deliveries. What was changed on the way is kept in the
-delivery's row; the secret that an edited body is signed with is not.
+Replay is adding a delivery: what is chosen is bound for a target, edits and all, and
+then walks the way of every other event, so that each try is a row. Deliveries are added
+one by one as there is room for them, so that order and pace are those of the adding,
+and what an interrupted replay did not reach was never there to be sent by itself.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeAlias
 
 from devhook import system
+from devhook.config import Settings
 from devhook.core.clock import Clock
 from devhook.core.fixture import with_changes
-from devhook.core.http import SIGNATURE, Headers, first
-from devhook.core.model import (
-    Address,
-    Attempt,
-    Delivery,
-    Event,
-    Json,
-    Kind,
-    Request,
-)
+from devhook.core.model import Address, Delivery, Event, Json, Kind
 from devhook.core.retry import local
-from devhook.core.signature import sign
-from devhook.errors import StoreError
+from devhook.core.signature import signed
+from devhook.core.target import parse_target
+from devhook.errors import StoreError, UsageError
 from devhook.forward import Forwarder, Forwarding
 from devhook.send import Sender
 from devhook.store.journal import Journal
+from devhook.store.reader import Reader
+from devhook.store.store import Store
+from devhook.wire import Wire
+
+Planned: TypeAlias = tuple[int, Address]
+"""An event's id, and the delivery that it will get."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edits:
-    """What is changed before an event is sent; `secret` lives in memory only."""
+    """What is changed before it is sent: by path, as `with_changes` does it.
 
-    sets: dict[str, Json] = field(default_factory=dict)
-    unsets: tuple[str, ...] = ()
-    adds: dict[str, Json] = field(default_factory=dict)
-    secret: str | None = field(default=None, repr=False)
+    The delivery's row keeps them, but never a secret.
+    """
 
-    @property
-    def changes_body(self) -> bool:
-        return bool(self.sets or self.unsets or self.adds)
+    sets: Mapping[str, Json] = field(default_factory=dict)
+    unsets: Sequence[str] = ()
+    adds: Mapping[str, Json] = field(default_factory=dict)
+    resign: bool = False
 
-    def row(self) -> dict[str, Json] | None:
-        """What the delivery's row says of it; None when nothing is changed."""
-        kept: dict[str, Json] = {}
-        if self.sets:
-            kept["set"] = self.sets
-        if self.unsets:
-            kept["unset"] = [*self.unsets]
-        if self.adds:
-            kept["add"] = self.adds
-        if self.secret is not None:
-            kept["resign"] = True
-        return kept or None
+    def as_json(self) -> dict[str, Json] | None:
+        """None when nothing is changed."""
+        every: dict[str, Json] = {
+            "set": dict(self.sets),
+            "unset": list(self.unsets),
+            "add": dict(self.adds),
+            "resign": self.resign,
+        }
+        return {name: value for name, value in every.items() if value} or None
 
-    def applied(self, event: Event) -> Event:
-        """The event as it is sent; UsageError for a path that is not there."""
-        request = event.request
-        if self.changes_body:
+    def applied(self, event: Event, secret: str | None) -> Event:
+        """The edited event; its signature stays as it came unless it is to be new.
+
+        Raises UsageError when a path is not there.
+        """
+        body, headers = event.request.body, event.request.headers
+        if self.sets or self.unsets or self.adds:
             body = with_changes(
-                request.body, sets=self.sets, unsets=self.unsets, adds=self.adds
+                body, sets=self.sets, unsets=self.unsets, adds=self.adds
             )
-            request = replace(request, body=body)
-        if self.secret is not None:
-            request = _signed(request, self.secret)
-        return replace(event, request=request)
+        if self.resign:
+            headers = signed(headers, body, secret)
+        return replace(
+            event, request=replace(event.request, body=body, headers=headers)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One event to be sent again, and where to."""
+class Pace:
+    """`rate` is in deliveries a second, None for no limit; `timeout` in seconds."""
 
-    event_id: int
-    target: str
+    concurrency: int = 1
+    rate: float | None = None
+    timeout: float = 30.0
+
+
+def plan(
+    reader: Reader,
+    event_ids: Iterable[int],
+    *,
+    to: str | None,
+    fallback: str | None,
+    edits: Edits,
+) -> list[Planned]:
+    """What would be sent where, each tried out once on its event.
+
+    `to` and `fallback` are targets as typed. Without `to` an event goes where it was
+    last forwarded to, else to the fallback. Raises UsageError when it can go nowhere,
+    or an edit does not fit.
+    """
+    named = None if to is None else parse_target(to)
+    found = []
+    for event_id in event_ids:
+        target = named or _own_target(reader, event_id, fallback)
+        _try_out(reader, event_id, edits)
+        address = Address(kind=Kind.REPLAY, target=target, edits=edits.as_json())
+        found.append((event_id, address))
+    return found
+
+
+class Replay:
+    """A running replay: `journal` tells of each try as it ends."""
+
+    def __init__(self, journal: Journal, clock: Clock, pace: Pace) -> None:
+        self.journal = journal
+        self.all_added = False
+        self._clock = clock
+        self._pace = pace
+
+    async def add(self, planned: Iterable[Planned]) -> None:
+        """Add each delivery when its turn has come; returns once all were added."""
+        store, session_id = self.journal.store, self.journal.session_id
+        due = self._clock.monotonic()
+        for event_id, address in planned:
+            await self._room()
+            if self._pace.rate is not None:
+                await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+                due = self._clock.monotonic() + 1 / self._pace.rate
+            await self.journal.write(
+                partial(store.add_delivery, session_id, event_id, address)
+            )
+        self.all_added = True
+
+    async def _room(self) -> None:
+        while True:
+            changed = self.journal.changed()
+            under_way = self.journal.store.count_open(self.journal.session_id)
+            if under_way < self._pace.concurrency:
+                return
+            await changed.wait()
 
 
 @asynccontextmanager
 async def open_replay(
-    journal: Journal, *, profile: str, target: str | None, clock: Clock
-) -> AsyncIterator[None]:
-    """The session of a replay; what it leaves is never sent by itself."""
-    session_id = await journal.begin(
-        profile=profile,
-        source="replay",
-        process=system.this_process(),
-        target=target,
-    )
-    how = "error"
-    try:
-        yield
-        how = "done"
-    finally:
-        now, ended = clock.now(), how
-
-        def verb() -> None:
-            journal.store.release(session_id)
-            journal.store.end_session(session_id, now, ended)
-
-        with suppress(StoreError):
-            await journal.write(verb)
-
-
-async def replay(
-    journal: Journal,
-    sender: Sender,
+    settings: Settings,
+    planned: Sequence[Planned],
+    *,
+    edits: Edits,
+    secret: str | None,
+    pace: Pace,
     clock: Clock,
-    wishes: Sequence[Wish],
-    edits: Edits,
-    *,
-    rate: float | None,
-    how: Forwarding,
-) -> AsyncGenerator[Attempt, None]:
-    """Every attempt as it is made; `rate` is in events a second, None for no limit."""
-    forwarder = Forwarder(journal, sender, how, clock)
-    async with asyncio.TaskGroup() as group:
-        adding = group.create_task(_add(journal, clock, wishes, edits.row(), rate))
-        sending = group.create_task(forwarder.run())
-        left = len(wishes)
-        async with aclosing(journal.follow()) as entries:
-            async for entry in entries:
-                if isinstance(entry, Attempt):
-                    yield entry
-                    left -= 1
-                    if not left:
-                        break
-        await adding
-        sending.cancel()
+) -> AsyncIterator[Replay]:
+    """Send all that is planned, while the block follows the journal.
 
+    Leaving the block ends the session; what is under way then is given up.
+    """
 
-def forwarding(
-    hop: str,
-    edits: Edits,
-    *,
-    timeout: float,
-    concurrency: int,
-    overrides: Headers = (),
-) -> Forwarding:
-    """How a replay sends: once, with the edits applied on the way."""
-    return Forwarding(
-        hop=hop,
+    def edit(event: Event, _: Delivery) -> Event:
+        return edits.applied(event, secret)
+
+    how = Forwarding(
+        hop=system.new_id(),
         process=system.this_process(),
         policy=local(0),
-        timeout=timeout,
-        concurrency=concurrency,
-        overrides=overrides,
-        edit=_editing(edits),
+        timeout=pace.timeout,
+        concurrency=pace.concurrency,
+        edit=edit,
     )
+    targets = {address.target for _, address in planned}
+    async with AsyncExitStack() as stack:
+        store = stack.enter_context(Store(settings.db))
+        journal = await stack.enter_async_context(Journal(store, clock))
+        await journal.begin(
+            profile=settings.profile,
+            account=None,
+            source="replay",
+            process=how.process,
+            target=targets.pop() if len(targets) == 1 else None,
+        )
+        replay = Replay(journal, clock, pace)
+        stack.push_async_callback(_end, replay, clock)
+        wire = await stack.enter_async_context(Wire(settings.network))
+        forwarder = Forwarder(journal, Sender(wire, clock), how, clock)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks = [
+            group.create_task(forwarder.run()),
+            group.create_task(replay.add(planned)),
+        ]
+        try:
+            yield replay
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
-def _editing(edits: Edits) -> Callable[[Event, Delivery], Event]:
-    return lambda event, _: edits.applied(event)
-
-
-async def _add(
-    journal: Journal,
-    clock: Clock,
-    wishes: Sequence[Wish],
-    edits: dict[str, Json] | None,
-    rate: float | None,
-) -> None:
-    started = clock.monotonic()
+async def _end(replay: Replay, clock: Clock) -> None:
+    journal, now = replay.journal, clock.now()
     store, session_id = journal.store, journal.session_id
-    for number, wish in enumerate(wishes):
-        if rate is not None:
-            left = started + number / rate - clock.monotonic()
-            if left > 0:
-                await clock.sleep(left)
-        address = Address(kind=Kind.REPLAY, target=wish.target, edits=edits)
-        event_id = wish.event_id
+    is_done = replay.all_added and not store.count_open(session_id)
 
-        def verb(event_id: int = event_id, address: Address = address) -> int:
-            return store.add_delivery(session_id, event_id, address)
+    def verb() -> None:
+        store.release(session_id)
+        store.end_session(session_id, now, "done" if is_done else "interrupted")
 
+    with suppress(StoreError):  # it was said already, and the next start buries it
         await journal.write(verb)
 
 
-def _signed(request: Request, secret: str) -> Request:
-    """With a signature of these very bytes, where the old one stood."""
-    value = sign(secret, request.body)
-    if first(request.headers, SIGNATURE) is None:
-        return replace(request, headers=(*request.headers, (SIGNATURE, value)))
-    headers = tuple(
-        (name, value if name.lower() == SIGNATURE.lower() else old)
-        for name, old in request.headers
-    )
-    return replace(request, headers=headers)
+def _own_target(reader: Reader, event_id: int, fallback: str | None) -> str:
+    target = reader.latest_live_target(event_id) or fallback
+    if target is None:
+        raise UsageError(
+            f"event {event_id} was never forwarded, and the profile names no target",
+            hint=f"devhook replay {event_id} --to 3000",
+        )
+    return parse_target(target)
+
+
+def _try_out(reader: Reader, event_id: int, edits: Edits) -> None:
+    event = reader.event(event_id)
+    if event is None:
+        raise UsageError(f"there is no event {event_id}", hint="devhook events")
+    try:
+        edits.applied(event, None)
+    except UsageError as exc:
+        raise UsageError(f"event {event_id}: {exc.message}", hint=exc.hint) from exc

@@ -114,6 +114,13 @@ class Run:
         """Data on stdout. Not for use with --json."""
         click.echo(text, color=self.color)
 
+    def show(self, text: str) -> None:
+        """A line of the result: on stdout, or with --json, which has that, by `say`."""
+        if self.json:
+            self.say(text)
+        else:
+            self.out(text)
+
     def say(self, text: str = "") -> None:
         """For a human, on stderr, unless -q."""
         if not self.quiet:

@@ -1,54 +1,34 @@
-"""`devhook replay`: recorded events once more, changed or not."""
+"""`devhook replay`: recorded events sent again, as they came or with changes."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from devhook.cli.base import Run, command, pass_run
-from devhook.cli.filters import filter_options, need_reader, to_filter, unknown
-from devhook.errors import UsageError
+from devhook.cli.edits import edit_options, parse_sets
+from devhook.cli.filters import NAMES, filter_options, need_reader, to_filter, unknown
+from devhook.errors import ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
-    from devhook.replay import Edits, Wish
+    from collections.abc import Iterator
+
+    from devhook.core.model import Attempt, Event
+    from devhook.replay import Edits, Pace, Planned, Replay
     from devhook.store.reader import Reader
 
 
 @command("replay")
-@click.argument("ids", metavar="[ID | A..B]...", nargs=-1)
+@click.argument("wishes", metavar="[ID | A..B]...", nargs=-1)
 @filter_options
-@click.option("--to", metavar="URL", help="Send to this target.")
-@click.option(
-    "--set",
-    "sets",
-    metavar="PATH=VALUE",
-    multiple=True,
-    help="Change a value: data.status=busy; JSON if it parses, else a text.",
-)
-@click.option("--unset", "unsets", metavar="PATH", multiple=True, help="Leave one out.")
-@click.option(
-    "--add",
-    "adds",
-    metavar="PATH=VALUE",
-    multiple=True,
-    help="Set a value that is not there.",
-)
-@click.option("--resign", is_flag=True, help="Sign anew what is sent.")
+@click.option("--to", metavar="TARGET", help="Send there, not where each went before.")
+@edit_options
+@click.option("--resign", is_flag=True, help="Sign the body that is sent.")
 @click.option(
     "--secret",
     metavar="@FILE",
-    help="Sign with this secret, not the account's; - or @FILE reads it.",
+    help="Sign with this secret, - or @FILE; without it with the account's.",
 )
-@click.option(
-    "--rate", metavar="N/s", help="At most so many events a second, such as 5/s."
-)
-@click.option(
-    "--concurrency",
-    metavar="N",
-    type=click.IntRange(1, 256),
-    default=1,
-    show_default=True,
-    help="So many at once; 1 keeps the order of all.",
-)
+@click.option("--dry-run", is_flag=True, help="Show what would go where; send nothing.")
 @click.option(
     "--timeout",
     metavar="DURATION",
@@ -56,173 +36,246 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long the application may take to answer.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be sent; send nothing.")
+@click.option("--rate", metavar="N/s", help="Send no more in a time: 5/s, 300/m.")
+@click.option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Send so many at once; 1 keeps them in order.",
+)
 @pass_run
-def replay(run: Run, /, **flags: Any) -> int:
+def replay(run: Run, /, wishes: tuple[str, ...], **flags: Any) -> int:
     """Send recorded events again
 
-    Events are named by ids, ranges and filters. Without --to each goes where it went
-    when it came. Exits with 5 when the application fails on one.
+    Each goes where it was last forwarded to, else to the profile's target, byte for
+    byte. An edited body keeps its old signature unless --resign. It ends with 5 if the
+    application failed on an event.
 
     \b
       $ devhook replay 412
-      $ devhook replay 400..420 --to 4000 --rate 5/s
-      $ devhook replay --status failed --since 1h
-      $ devhook replay 412 --set data.status=busy --resign
+      $ devhook replay 412..430 --to 4000/webhooks --rate 5/s
+      $ devhook replay --type call_hangup --last 10 --set data.status=busy --resign
     """
-    from devhook.core.match import parse_duration, parse_rate
+    from devhook.replay import plan
 
-    timeout = parse_duration(flags["timeout"])
-    rate = parse_rate(flags["rate"]) if flags["rate"] else None
-    edits = _edits(flags)
-    with need_reader(run, "an event to replay") as reader:
-        wishes = _wishes(run, reader, flags)
-        for wish in wishes:
-            event = reader.event(wish.event_id)
-            if event is not None:
-                edits.applied(event)  # what cannot be changed is said before a send
-        if flags["dry_run"]:
-            return _dry(run, reader, wishes, edits)
-    if not wishes:
-        run.emit("summary", sent=0, ok=0, failed=0)
-        run.say("No event matches; nothing was sent.")
-        return 0
-    edits = _with_secret(run, edits, flags)
-    return run.main(_replay(run, wishes, edits, rate, timeout, flags["concurrency"]))
-
-
-def _wishes(run: Run, reader: "Reader", flags: dict[str, Any]) -> "list[Wish]":
-    """The chosen events with their targets, in order."""
-    from devhook.core.match import Filter, parse_range
-    from devhook.core.target import parse_target
-    from devhook.replay import Wish
-    from devhook.store.query import find
-
-    ranges = [parse_range(text) for text in flags["ids"]]
-    chosen, last = to_filter(flags), flags["last"]
-    if not ranges and last is None and chosen == Filter():
+    if not wishes and not any(flags[name] for name in NAMES):
         raise UsageError(
-            "nothing says which events to replay",
-            hint="devhook replay 412, or --last 1, or --status failed --since 10m",
+            "nothing was chosen to replay",
+            hint="devhook replay 412, 412..430, or --last 10",
         )
-    for first, end in ranges:
-        if first == end and reader.event(first) is None:
-            raise unknown(reader, first)
-    found = find(
-        reader, chosen, ranges=ranges, newest_first=last is not None, limit=last
-    )
-    ids = sorted(one.event.id for one in found)
-    to = parse_target(flags["to"]) if flags["to"] else None
-    settings = run.settings
-    usual = parse_target(settings.target) if settings.target else None
-    wishes = []
-    for event_id in ids:
-        target = to or reader.latest_live_target(event_id) or usual
-        if target is None:
-            raise UsageError(
-                f"event {event_id} was never forwarded, and no target is set",
-                hint="name one: --to 3000",
-            )
-        wishes.append(Wish(event_id=event_id, target=target))
-    return wishes
+    edits, pace = _edits(flags), _pace(flags)
+    with need_reader(run, "event to replay") as reader:
+        planned = plan(
+            reader,
+            _chosen(reader, wishes, flags),
+            to=flags["to"],
+            fallback=run.settings.target,
+            edits=edits,
+        )
+        if flags["dry_run"]:
+            return _show_plan(run, reader, planned, edits)
+    if not planned:
+        run.say("No event matches.")
+        run.emit("summary", sent=0, ok=0, failed=0)
+        return 0
+    secret = _secret(run, flags["secret"]) if edits.resign else None
+    return run.main(_replay(run, planned, edits, secret, pace))
 
 
 def _edits(flags: dict[str, Any]) -> "Edits":
-    from devhook.cli.edits import parse_sets
     from devhook.replay import Edits
 
+    if flags["secret"] and not flags["resign"]:
+        raise UsageError("--secret signs nothing by itself", hint="add --resign")
     return Edits(
         sets=parse_sets(flags["sets"], "--set"),
         unsets=flags["unsets"],
         adds=parse_sets(flags["adds"], "--add"),
+        resign=flags["resign"],
     )
 
 
-def _with_secret(run: Run, edits: "Edits", flags: dict[str, Any]) -> "Edits":
-    """The secret that --resign signs with: the one given, else the account's."""
-    from dataclasses import replace
+def _pace(flags: dict[str, Any]) -> "Pace":
+    from devhook.core.match import parse_duration, parse_rate
+    from devhook.replay import Pace
 
-    if flags["secret"] and not flags["resign"]:
-        raise UsageError("--secret belongs to --resign", hint="add --resign")
-    if not flags["resign"]:
-        return edits
-    if flags["secret"]:
-        from devhook.config.values import secret
-
-        return replace(edits, secret=secret(flags["secret"], "--secret"))
-    return replace(edits, secret=run.main(_account_secret(run)))
+    return Pace(
+        concurrency=flags["concurrency"],
+        rate=parse_rate(flags["rate"]) if flags["rate"] else None,
+        timeout=parse_duration(flags["timeout"]),
+    )
 
 
-async def _account_secret(run: Run) -> str:
-    from devhook.provider.client import AccountClient
+def _chosen(
+    reader: "Reader", wishes: tuple[str, ...], flags: dict[str, Any]
+) -> "Iterator[int]":
+    """As they were named; by id where there are filters, which all of them must pass.
 
-    settings = run.settings
-    credential = settings.account_credential()
-    async with AccountClient(settings.api_url, credential, settings.network) as client:
-        account = await client.get()
-    if not account.webhook_secret:
-        raise UsageError(
-            "the account has no signing secret", hint="--resign --secret @FILE"
-        )
-    return account.webhook_secret
+    Raises UsageError for an id, or a range, of which there is no event.
+    """
+    from itertools import islice
+
+    from devhook.core.match import Filter, parse_range
+    from devhook.store.query import ids
+
+    ranges = [parse_range(wish) for wish in wishes]
+    for span in ranges:
+        if next(ids(reader, Filter(), ranges=[span]), None) is None:
+            raise unknown(reader, span[0])
+    if not any(flags[name] for name in NAMES):
+        for span in ranges:
+            yield from ids(reader, Filter(), ranges=[span])
+        return
+    found = ids(
+        reader, to_filter(flags), ranges=ranges, newest_first=flags["last"] is not None
+    )
+    yield from sorted(islice(found, flags["last"]))
 
 
-def _dry(run: Run, reader: "Reader", wishes: "list[Wish]", edits: "Edits") -> int:
-    from devhook.cli import lines
+def _show_plan(
+    run: Run, reader: "Reader", planned: "list[Planned]", edits: "Edits"
+) -> int:
     from devhook.core.account_api import mask_url
+    from devhook.core.http import printable
 
-    for wish in wishes:
-        event = reader.event(wish.event_id)
+    for event_id, address in planned:
+        event = reader.event(event_id)
         if event is None:
             continue
-        target = mask_url(wish.target)
-        run.emit("replay", event=event.id, target=target, edits=edits.row())
-        if not run.json:
-            run.out(
-                f"{lines.event_line(edits.applied(event))}\n    would go to {target}"
-            )
-    run.say(f"{len(wishes)} events; nothing was sent.")
+        target = mask_url(address.target)
+        run.emit(
+            "planned",
+            event=event_id,
+            event_type=event.reading.event_type,
+            method=event.request.method,
+            target=target,
+            edits=edits.as_json(),
+        )
+        shown = _named(edits.applied(event, None))
+        run.show(f"would send {shown}  ->  {printable(target)}")
+    run.say(f"{len(planned)} to be sent; nothing was, with --dry-run.")
     return 0
+
+
+def _secret(run: Run, given: str | None) -> str:
+    """What to sign with; the account's own is fetched, and kept in memory alone."""
+    from devhook.config.values import is_typed_out, secret
+    from devhook.provider.client import AccountClient
+
+    if given is not None:
+        if is_typed_out(given):
+            run.warn("--secret shows it in the process list; give it as @FILE or -")
+        return secret(given, "--secret")
+    settings = run.settings
+    credential = settings.account_credential()
+
+    async def fetched() -> str | None:
+        client = AccountClient(settings.api_url, credential, settings.network)
+        async with client:
+            return (await client.get()).webhook_secret
+
+    found = run.main(fetched())
+    if not found:
+        raise UsageError(
+            "the account has no secret to sign with", hint="--resign --secret @FILE"
+        )
+    return found
 
 
 async def _replay(
     run: Run,
-    wishes: "list[Wish]",
+    planned: "list[Planned]",
     edits: "Edits",
-    rate: float | None,
-    seconds: float,
-    concurrency: int,
+    secret: str | None,
+    pace: "Pace",
 ) -> int:
-    from contextlib import aclosing
+    from devhook.replay import open_replay
+    from devhook.system import SystemClock
 
-    from devhook.cli import lines
-    from devhook.core.model import Verdict
-    from devhook.replay import forwarding, open_replay, replay
-    from devhook.send import Sender
-    from devhook.store.journal import Journal
-    from devhook.store.store import Store
-    from devhook.system import SystemClock, new_id
-    from devhook.wire import Wire
+    opening = open_replay(
+        run.settings,
+        planned,
+        edits=edits,
+        secret=secret,
+        pace=pace,
+        clock=SystemClock(),
+    )
+    tally = _Tally(run, len(planned))
+    closed: BrokenPipeError | None = None
+    try:
+        async with opening as running:
+            try:
+                await tally.follow(running)
+            except BrokenPipeError as exc:  # as it is, and not in a group
+                closed = exc
+    finally:
+        if closed is None:
+            tally.summarise()
+    if closed is not None:
+        raise closed
+    return tally.result()
 
-    clock, settings, ok = SystemClock(), run.settings, 0
-    targets = {wish.target for wish in wishes}
-    target = targets.pop() if len(targets) == 1 else None
-    how = forwarding(new_id(), edits, timeout=seconds, concurrency=concurrency)
-    with Store(settings.db) as store:
-        async with (
-            Journal(store, clock) as journal,
-            Wire(settings.network) as wire,
-            open_replay(journal, profile=settings.profile, target=target, clock=clock),
-        ):
-            sender = Sender(wire, clock)
-            attempts = replay(journal, sender, clock, wishes, edits, rate=rate, how=how)
-            async with aclosing(attempts):
-                async for attempt in attempts:
-                    ok += attempt.verdict in (Verdict.OK, Verdict.SLOW)
-                    run.emit("attempt", **lines.attempt_object(attempt))
-                    if not run.json and (text := lines.attempt_line(attempt)):
-                        run.out(text)
-    failed = len(wishes) - ok
-    run.emit("summary", sent=len(wishes), ok=ok, failed=failed)
-    run.say(f"{len(wishes)} sent, {ok} ok, {failed} failed")
-    return 5 if failed else 0
+
+class _Tally:
+    """What came of each, told as it comes."""
+
+    def __init__(self, run: Run, planned: int) -> None:
+        self._run = run
+        self._planned = planned
+        self._sent = 0
+        self._failed: list[int] = []
+
+    async def follow(self, running: "Replay") -> None:
+        """Until the last of what is planned was tried."""
+        from contextlib import aclosing
+
+        from devhook.core.model import Attempt
+
+        async with aclosing(running.journal.follow()) as entries:
+            async for entry in entries:
+                if isinstance(entry, Attempt):
+                    self._count(running.journal.store.event(entry.event_id), entry)
+                if self._sent == self._planned:
+                    return
+
+    def summarise(self) -> None:
+        failed = len(self._failed)
+        ok = self._sent - failed
+        self._run.emit("summary", sent=self._sent, ok=ok, failed=failed)
+        of = "" if self._sent == self._planned else f" of {self._planned}"
+        self._run.say(f"{self._sent}{of} sent, {ok} ok, {failed} failed.")
+
+    def result(self) -> int:
+        if not self._failed:
+            return 0
+        raise ReplayMismatch(
+            f"the application failed on {len(self._failed)} of {self._sent} events",
+            hint=f"devhook show {self._failed[0]}",
+        )
+
+    def _count(self, event: "Event | None", attempt: "Attempt") -> None:
+        from devhook.cli import lines
+        from devhook.core.model import Verdict
+
+        self._sent += 1
+        if attempt.verdict not in (Verdict.OK, Verdict.SLOW):
+            self._failed.append(attempt.event_id)
+        self._run.emit("attempt", **lines.attempt_object(attempt))
+        if event is not None:
+            at = lines.clock_time(attempt.outcome.started_at)
+            self._run.show(f"{at} --> {_named(event)}")
+        if (text := lines.attempt_line(attempt)) is not None:
+            self._run.show(text)
+
+
+def _named(event: "Event") -> str:
+    """Id, type and meaning, as they stand on the screen of `up`."""
+    from devhook.cli.lines import WIDE
+    from devhook.core.http import printable
+    from devhook.core.meaning import meaning
+
+    event_type = event.reading.event_type
+    name = printable(event_type or event.request.method)
+    return f"#{event.id} {name:<{WIDE}} {meaning(event_type, event.request.body)}"

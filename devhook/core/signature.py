@@ -8,8 +8,17 @@ nonce, so an unedited replay still verifies. Source: the public server's
 import hashlib
 import hmac
 
-from devhook.core.http import SIGNATURE, Headers, first
+from devhook.core.http import (
+    SIGNATURE,
+    Headers,
+    first,
+    with_overrides,
+    without,
+)
 from devhook.core.model import Signature
+
+_AS_SENT = "X-Voipbin-Signature"
+"""How Go writes the header's name."""
 
 _PREFIX = "sha256="
 
@@ -17,6 +26,18 @@ _PREFIX = "sha256="
 def sign(secret: str, body: bytes) -> str:
     """The header's value for this body."""
     return _PREFIX + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def signed(headers: Headers, body: bytes, secret: str | None) -> Headers:
+    """The headers with this body's signature, where the old one stood.
+
+    Without a secret there is none, as for an account that has no secret.
+    """
+    old = next((pair for pair in headers if pair[0].lower() == SIGNATURE.lower()), None)
+    if not secret:
+        return without(headers, (SIGNATURE,))
+    name = _AS_SENT if old is None else old[0]
+    return with_overrides(headers, ((name, sign(secret, body)),))
 
 
 def badge(headers: Headers, body: bytes, secret: str | None) -> Signature:
