@@ -8,7 +8,8 @@ process will call the same decisions from its own, synchronous, loop.
 """
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from devhook.core import takeover as core
@@ -20,6 +21,7 @@ from devhook.errors import (
     ChangedElsewhere,
     ProviderError,
     Refused,
+    StoreError,
     TakeoverError,
 )
 from devhook.provider.client import AccountClient
@@ -73,7 +75,7 @@ class Hold:
         """What kept the last try from coming to an end."""
         return None if self.record is None else self.record.error
 
-    async def begin(
+    async def prepare(
         self,
         account: Account,
         uri: str,
@@ -82,16 +84,14 @@ class Hold:
         profile: str,
         session_id: int,
         process: str,
-    ) -> Takeover:
-        """Point the account, as it was classified, at `uri`; the record, now active.
+    ) -> Account:
+        """Record what is to be changed; the account as the PUT is to find it.
 
-        Raises ChangedElsewhere when somebody changes it meanwhile, Refused when we may
-        not, TakeoverError when our setting never shows; the root is back then, or the
-        record stays open.
+        `account` is how it was classified. Nothing is sent. Raises ChangedElsewhere
+        when somebody changes it meanwhile, StoreError when the record cannot be kept.
         """
         before = await self._settled(account)
         root = core.root_of(before)
-        mine = Setting(uri=core.with_marker(uri, root), method=core.OURS)
         self.record = self._takeovers.add(
             api_url=api_url,
             account_id=before.id,
@@ -99,18 +99,37 @@ class Hold:
             profile=profile,
             session_id=session_id,
             process=process,
-            mine=mine.uri,
+            mine=core.with_marker(uri, root),
             root=root,
             at=self._clock.now(),
         )
         try:
-            before = await self._unchanged(before)
-            await self._point(before, mine)
+            return await self._unchanged(before)
         except BaseException:
-            if self.record.stage is Stage.PREPARED:
-                self._advance(Stage.RESTORED, error="nothing was sent")
+            self._note(Stage.RESTORED, error="nothing was sent")
             raise
-        return self.record
+
+    async def point(self, before: Account) -> Takeover:
+        """Send the PUT and wait until it shows; the record, now active.
+
+        Raises Refused when we may not, ChangedElsewhere when somebody was quicker,
+        TakeoverError when our setting never shows: call `end` then.
+        """
+        mine = Setting(uri=self._held().mine, method=core.OURS)
+        self.record = self._takeovers.advance(
+            self._held(), Stage.PUT_SENT, self._clock.now()
+        )
+        self._put_at = self._clock.monotonic()
+        unknown: str | None = None
+        try:
+            await self._client.put(core.fields_with(before, mine))
+        except Refused as exc:
+            self._note(Stage.RESTORED, error=exc.message)
+            raise
+        except ProviderError as exc:
+            unknown = exc.message
+        await self._seen(before, mine, unknown)
+        return self._held()
 
     async def look(self) -> Setting | None:
         """What the account says when it is no longer ours; None while it is."""
@@ -126,22 +145,33 @@ class Hold:
         Returns `unconfirmed` only when the API refuses us; the record stays open then.
         """
         if self._held().stage is Stage.PREPARED:
-            self._advance(Stage.RESTORED, error="nothing was sent")
+            self._note(Stage.RESTORED, error="nothing was sent")
             return Restored(Ending.RESTORED, self._held().root)
         pause = 0.5
         while True:
             try:
                 settled = await self._step()
             except Refused as exc:
-                self._advance(Stage.UNRESOLVED, error=exc.message)
+                self._note(Stage.UNRESOLVED, error=exc.message)
                 return Restored(Ending.UNCONFIRMED, None, exc.message)
             except ProviderError as exc:
-                self._advance(self._held().stage, error=exc.message)
+                self._note(self._held().stage, error=exc.message)
                 await self._clock.sleep(max(pause, getattr(exc, "retry_after", 0) or 0))
                 pause = min(60.0, pause * 2)
             else:
                 if settled is not None:
                     return settled
+
+    async def repeat(self) -> None:
+        """PUT the root once more, if it is still what the account says.
+
+        For a sender that still goes by our setting: its copy follows PUTs in no order.
+        """
+        root = self._held().root
+        with suppress(ProviderError):  # the account is as it should be all the same
+            account = await self._client.get()
+            if Setting(uri=account.webhook_uri, method=account.webhook_method) == root:
+                await self._client.put(core.fields_with(account, root))
 
     # --- inside ----------------------------------------------------------------------
 
@@ -155,7 +185,7 @@ class Hold:
         match decision:
             case core.Put():
                 await self._spaced()
-                self._advance(Stage.RESTORING)
+                self._note(Stage.RESTORING)
                 self._put_at = self._clock.monotonic()
                 await self._client.put(decision.fields)
                 return None
@@ -163,10 +193,10 @@ class Hold:
                 await self._clock.sleep(min(1.0, self._bound / 10))
                 return None
             case core.Done():
-                self._advance(Stage.RESTORED)
+                self._note(Stage.RESTORED)
                 return Restored(Ending.RESTORED, record.root)
             case core.Leave():
-                self._advance(Stage.SUPERSEDED)
+                self._note(Stage.SUPERSEDED)
                 return Restored(Ending.FOREIGN, decision.found)
 
     async def _settled(self, account: Account) -> Account:
@@ -193,19 +223,6 @@ class Hold:
             hint="look with `devhook webhook show`, then start again",
         )
 
-    async def _point(self, before: Account, mine: Setting) -> None:
-        self._advance(Stage.PUT_SENT)
-        self._put_at = self._clock.monotonic()
-        unknown: str | None = None
-        try:
-            await self._client.put(core.fields_with(before, mine))
-        except Refused as exc:
-            self._advance(Stage.RESTORED, error=exc.message)
-            raise
-        except ProviderError as exc:
-            unknown = exc.message
-        await self._seen(before, mine, unknown)
-
     async def _seen(self, before: Account, mine: Setting, unknown: str | None) -> None:
         """Wait until a GET shows our setting, and the other fields as they were."""
         deadline = self._clock.monotonic() + SEEN_WITHIN
@@ -231,11 +248,11 @@ class Hold:
     def _judge(self, before: Account, mine: Setting, after: Account) -> bool:
         match core.sight(before, mine, after):
             case core.Sight.MINE:
-                self._advance(Stage.ACTIVE)
+                self._note(Stage.ACTIVE)
                 return True
             case core.Sight.STRIPPED:
                 self.stripped = True
-                self._advance(Stage.ACTIVE, mine=after.webhook_uri)
+                self._note(Stage.ACTIVE, mine=after.webhook_uri)
                 return True
             case core.Sight.NOT_YET:
                 return False
@@ -256,12 +273,19 @@ class Hold:
             if left > 0:
                 await self._clock.sleep(left)
 
-    def _advance(
+    def _note(
         self, stage: Stage, *, mine: str | None = None, error: str | None = None
     ) -> None:
-        self.record = self._takeovers.advance(
-            self._held(), stage, self._clock.now(), mine=mine, error=error
-        )
+        """Keep how far it came; a full disk must not keep a restore from its end."""
+        record, now = self._held(), self._clock.now()
+        try:
+            self.record = self._takeovers.advance(
+                record, stage, now, mine=mine, error=error
+            )
+        except StoreError:
+            self.record = replace(
+                record, stage=stage, mine=mine or record.mine, error=error
+            )
 
     def _held(self) -> Takeover:
         if self.record is None:

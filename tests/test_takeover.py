@@ -39,7 +39,7 @@ class Bench:
         return Hold(self.client, self.takeovers, SystemClock(), bound=bound)
 
     async def begin(self, hold: Hold, account: Account | None = None) -> None:
-        await hold.begin(
+        before = await hold.prepare(
             account or await self.client.get(),
             URI,
             api_url=self.sandbox.api_url,
@@ -47,6 +47,7 @@ class Bench:
             session_id=1,
             process=this_process(),
         )
+        await hold.point(before)
 
     def stage(self) -> Stage:
         return self.takeovers.history()[0].stage

@@ -30,6 +30,7 @@ from devhook.send import Sender
 from devhook.session.options import Options
 from devhook.session.session import Session
 from devhook.session.stop import Stop, Why, open_loops
+from devhook.session.watch import watch_storage, watch_tunnel
 from devhook.store.journal import Journal
 from devhook.store.leases import lease_secret
 from devhook.store.live import Live, Published
@@ -104,8 +105,8 @@ async def open_session(
         session.proven_seconds = await _proven(sender, session.webhook_uri, clock)
         live = _live(settings, session, clock)
         session.published = stack.enter_context(Published(state, live))
-        loops.start(session.watch_tunnel())
-        loops.start(session.watch_storage())
+        loops.start(watch_tunnel(tunnel, journal, stop, clock))
+        loops.start(watch_storage(capture, stop, clock))
         if options.lifetime is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(options.lifetime, stop.ask, Why.TIME)

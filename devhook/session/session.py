@@ -2,30 +2,31 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, assert_never
 
 from devhook import system
 from devhook.capture import CaptureServer
 from devhook.config import Settings
 from devhook.core import takeover as core
-from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
-from devhook.core.model import Account, Setting
-from devhook.errors import ProviderError
+from devhook.core.model import Account, Event, Setting, Source
+from devhook.errors import TakeoverError
 from devhook.session.options import Options
 from devhook.session.stop import Loops, Stop, Why
+from devhook.session.watch import watch_account
+from devhook.store import entries
 from devhook.store.journal import Journal
 from devhook.store.live import Published
 from devhook.store.takeovers import ENDS
 from devhook.takeover import Ending, Hold, Restored
-from devhook.tunnel import Down, Tunnel
+from devhook.tunnel import Tunnel
 
-LOOK_EVERY = 10.0
-"""Seconds between looks at the account, so that a foreign change shows within 15."""
+LATE_AFTER = timedelta(seconds=2)
+"""Seconds after a restore: time enough for the sender to hear of it."""
 
-UNSTORED_FOR = 10.0
-TUNNEL_AWAY_FOR = 60.0
 UNATTENDED_WITHIN = 30.0
 """Seconds a restore is waited for when nobody sits at a terminal."""
 
@@ -82,6 +83,7 @@ class Session:
         self._loops = loops
         self._clock = clock
         self._stop = stop
+        self._lingered = False
 
     @property
     def public_url(self) -> str:
@@ -107,10 +109,19 @@ class Session:
         """Run it for as long as the session lasts."""
         self._loops.start(loop)
 
+    @property
+    def holds(self) -> bool:
+        """Whether the account was changed, or may have been, and is not settled."""
+        record = self._hold.record
+        return record is not None and record.stage not in ENDS
+
     async def take_over(self) -> Ready:
-        """Point the account here; from now on an end of any kind restores it."""
-        self._stop.cancels(None)
-        await self._hold.begin(
+        """Point the account here; from now on an end of any kind restores it.
+
+        Asked to end before the PUT leaves, it is cancelled; in a hurry after that, it
+        raises TakeoverError.
+        """
+        before = await self._hold.prepare(
             self.account,
             self.webhook_uri,
             api_url=self._settings.api_url,
@@ -118,7 +129,18 @@ class Session:
             session_id=self.journal.session_id,
             process=system.this_process(),
         )
-        self.start(self._watch_account())
+        if self._stop.why is not None:
+            raise asyncio.CancelledError
+        self._stop.cancels(None)
+        try:
+            async with self._stop.patiently(None):
+                await self._hold.point(before)
+        except TimeoutError as exc:
+            raise TakeoverError(
+                "the API did not say in time whether it changed the account",
+                hint="devhook status tells whether it is settled",
+            ) from exc
+        self.start(watch_account(self._hold, self.journal, self._stop, self._clock))
         if self.published is not None:
             self.published.ready()
         self.ready = Ready(
@@ -143,8 +165,7 @@ class Session:
 
     async def restore(self) -> Restored | None:
         """Put the root back; None when nothing was changed. Later calls do nothing."""
-        record = self._hold.record
-        if record is None or record.stage in ENDS or self.restored is not None:
+        if self.restored is not None or not self.holds:
             return self.restored
         within = None if self._options.attended else UNATTENDED_WITHIN
         try:
@@ -156,68 +177,40 @@ class Session:
         return self.restored
 
     async def linger(self) -> None:
-        """Keep the tunnel open for deliveries that were already on their way."""
-        if self.restored is None or self.restored.ending is Ending.UNCONFIRMED:
+        """Keep the tunnel open for deliveries that were already on their way.
+
+        One that comes late shows a sender that did not hear of the restore: it is told
+        once more. Later calls do nothing.
+        """
+        restored = self.restored
+        if self._lingered or restored is None:
             return
-        try:
+        self._lingered = True
+        match restored.ending:
+            case Ending.UNCONFIRMED:
+                return
+            case Ending.FOREIGN:
+                await self._wait()
+            case Ending.RESTORED:
+                if await self._late_event():
+                    await self._hold.repeat()
+                    await self._wait()
+            case _:
+                assert_never(restored.ending)
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
             async with self._stop.patiently(self._settings.linger):
                 await asyncio.Event().wait()
-        except TimeoutError:
-            return
 
-    # --- the loops -------------------------------------------------------------------
-
-    async def watch_tunnel(self) -> None:
-        """Say and keep when it is away; end the session when it stays away."""
-        since = None
-        deadline: asyncio.TimerHandle | None = None
-        loop = asyncio.get_running_loop()
-        async for state in self._tunnel.changes():
-            if isinstance(state, Down):
-                if since is None:
-                    since = state.since
-                    deadline = loop.call_later(
-                        TUNNEL_AWAY_FOR, self._stop.ask, Why.TUNNEL
-                    )
-                await self.journal.tell(
-                    "reconnecting",
-                    what="tunnel",
-                    reason=state.reason,
-                    attempt=state.attempt,
-                    in_seconds=state.in_seconds,
-                )
-            elif since is not None:
-                if deadline is not None:
-                    deadline.cancel()
-                await self.journal.missed("tunnel", since, self._clock.now())
-                await self.journal.tell("reconnected", what="tunnel")
-                since = None
-
-    async def watch_storage(self) -> None:
-        """An account that points at a disk that keeps nothing is better given back."""
-        while True:
-            await self._clock.sleep(1.0)
-            since = self._capture.failing_since
-            if since is not None and self._clock.monotonic() - since > UNSTORED_FOR:
-                self._stop.ask(Why.STORAGE)
-
-    async def _watch_account(self) -> None:
-        """Say it when somebody else's setting shows; leave it alone."""
-        told: Setting | None = None
-        while True:
-            await self._clock.sleep(LOOK_EVERY)
-            if self._stop.why is not None:
-                continue
-            try:
-                found = await self._hold.look()
-            except ProviderError:
-                continue
-            if found is not None and found != told:
-                await self.journal.tell(
-                    "conflict",
-                    found={
-                        "webhook_uri": mask_url(found.uri),
-                        "webhook_method": found.method,
-                    },
-                )
-            told = found
+    async def _late_event(self) -> bool:
+        """Whether one came when the sender should have known better for a while."""
+        late = self._clock.now() + LATE_AFTER
+        after = entries.newest(self.journal.store)
+        with suppress(TimeoutError):
+            async with self._stop.patiently(self._settings.linger):
+                async for entry in self.journal.follow(after):
+                    match entry:
+                        case Event(source=Source.WEBHOOK) if entry.received_at > late:
+                            return True
+        return False

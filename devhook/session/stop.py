@@ -23,6 +23,7 @@ class Stop:
         self.why: Why | None = None
         self._asked = asyncio.Event()
         self._timer: asyncio.Timeout | None = None
+        self._hurried = False
         self._opening: asyncio.Task[Any] | None = None
 
     def ask(self, why: Why = Why.ASKED) -> None:
@@ -38,7 +39,8 @@ class Stop:
         self._opening = opening
 
     def hurry(self) -> None:
-        """Cut short what `patiently` waits for."""
+        """Cut short what `patiently` waits for, now and later."""
+        self._hurried = True
         if self._timer is not None:
             self._timer.reschedule(asyncio.get_running_loop().time())
 
@@ -49,7 +51,7 @@ class Stop:
     @asynccontextmanager
     async def patiently(self, within: float | None) -> AsyncIterator[None]:
         """A timeout that `hurry` ends at once; raises TimeoutError."""
-        async with asyncio.timeout(within) as self._timer:
+        async with asyncio.timeout(0 if self._hurried else within) as self._timer:
             try:
                 yield
             finally:

@@ -1,0 +1,96 @@
+"""The loops that watch what may end a session: the tunnel, the disk, the account."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import assert_never
+
+from devhook.capture import CaptureServer
+from devhook.core.account_api import mask_url
+from devhook.core.clock import Clock
+from devhook.core.model import Json, Setting
+from devhook.errors import ProviderError, StoreError
+from devhook.session.stop import Stop, Why
+from devhook.store.journal import Journal
+from devhook.takeover import Hold
+from devhook.tunnel import Down, Tunnel, Up
+
+LOOK_EVERY = 10.0
+"""Seconds between looks at the account, so that a foreign change shows within 15."""
+
+UNSTORED_FOR = 10.0
+TUNNEL_AWAY_FOR = 60.0
+
+
+async def watch_tunnel(
+    tunnel: Tunnel, journal: Journal, stop: Stop, clock: Clock
+) -> None:
+    """Say and keep when it is away; end the session when it stays away."""
+    since: datetime | None = None
+    deadline: asyncio.TimerHandle | None = None
+    loop = asyncio.get_running_loop()
+    try:
+        async for change in tunnel.changes():
+            match change:
+                case Down():
+                    await _tell_down(change, journal)
+                    if since is None:
+                        since = change.since
+                        deadline = loop.call_later(
+                            TUNNEL_AWAY_FOR, stop.ask, Why.TUNNEL
+                        )
+                case Up():
+                    if deadline is not None:
+                        deadline.cancel()
+                    await _tell_missed(since, journal, clock)
+                    await journal.tell("reconnected", what="tunnel")
+                    since = None
+                case _:
+                    assert_never(change)
+    finally:
+        await _tell_missed(since, journal, clock)
+
+
+async def watch_storage(capture: CaptureServer, stop: Stop, clock: Clock) -> None:
+    """An account that points at a disk that keeps nothing is better given back."""
+    while True:
+        await clock.sleep(1.0)
+        since = capture.failing_since
+        if since is not None and clock.monotonic() - since > UNSTORED_FOR:
+            stop.ask(Why.STORAGE)
+
+
+async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) -> None:
+    """Say it when somebody else's setting shows; leave it alone."""
+    told: Setting | None = None
+    while True:
+        await clock.sleep(LOOK_EVERY)
+        if stop.why is not None:
+            return
+        try:
+            found = await hold.look()
+        except ProviderError:
+            continue
+        if found is not None and found != told:
+            shown: dict[str, Json] = {
+                "webhook_uri": mask_url(found.uri),
+                "webhook_method": found.method,
+            }
+            await journal.tell("conflict", found=shown)
+        told = found
+
+
+async def _tell_down(change: Down, journal: Journal) -> None:
+    await journal.tell(
+        "reconnecting",
+        what="tunnel",
+        reason=change.reason,
+        attempt=change.attempt,
+        in_seconds=change.in_seconds,
+    )
+
+
+async def _tell_missed(since: datetime | None, journal: Journal, clock: Clock) -> None:
+    if since is not None:
+        with suppress(StoreError):  # whoever has an event to store says so
+            await journal.missed("tunnel", since, clock.now())
