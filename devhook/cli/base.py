@@ -45,6 +45,8 @@ class Run:
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self._given = given
+        self.echo: Callable[..., None] = click.echo
+        """Writes a line, `err` to stderr: a session puts its own way in place of it."""
 
     @property
     def json(self) -> bool:
@@ -108,11 +110,11 @@ class Run:
     def emit(self, type: str, **fields: object) -> None:
         """One JSON object on a line of stdout, `type` first; nothing without --json."""
         if self.json:
-            click.echo(json_line(type, fields))
+            self.echo(json_line(type, fields))
 
     def out(self, text: str) -> None:
         """Data on stdout. Not for use with --json."""
-        click.echo(text, color=self.color)
+        self.echo(text, color=self.color)
 
     def show(self, text: str) -> None:
         """A line of the result: on stdout, or with --json, which has that, by `say`."""
@@ -124,11 +126,11 @@ class Run:
     def say(self, text: str = "") -> None:
         """For a human, on stderr, unless -q."""
         if not self.quiet:
-            click.echo(text, err=True, color=self.color)
+            self.echo(text, err=True, color=self.color)
 
     def warn(self, text: str) -> None:
         """For a human, on stderr, even with -q."""
-        click.echo(f"warning: {text}", err=True, color=self.color)
+        self.echo(f"warning: {text}", err=True, color=self.color)
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Ask, default no. Without a terminal there is no one to ask but --yes."""

@@ -5,20 +5,22 @@ standard output as objects.
 """
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
+
+import click
 
 from devhook.cli import lines
 from devhook.cli.base import Run, version
+from devhook.cli.output import Output
 from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
-from devhook.errors import StoreError
 from devhook.session import Options, Ready, Stop, Why
 from devhook.store.journal import Journal
 from devhook.takeover import Ending, Restored
@@ -28,37 +30,38 @@ _REPEATED_WITHIN = 1.0
 
 
 class Screen:
+    """All that the run says while it is open goes by threads of their own."""
+
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._out, self._err = Output(sys.stdout), Output(sys.stderr)
 
-    def _say(self, text: str) -> None:
-        with suppress(OSError):  # a closed terminal must not keep a restore from ending
-            self._run.say(text)
+    def __enter__(self) -> Self:
+        self._run.echo = self._echo
+        return self
 
-    def _warn(self, text: str) -> None:
-        with suppress(OSError):
-            self._run.warn(text)
-
-    def _emit(self, type: str, **fields: Json) -> None:
-        with suppress(OSError):
-            self._run.emit(type, **fields)
+    def __exit__(self, *_: object) -> None:
+        self._run.echo = click.echo
+        self._out.close()
+        self._err.close()
 
     async def follow(self, journal: Journal) -> None:
         """Print every entry of the journal as it comes, for ever."""
         async for entry in journal.follow():
             type_, fields = lines.as_object(entry)
-            self._emit(type_, **fields)
+            self._run.emit(type_, **fields)
             text = lines.line(entry)
             if text is not None:
-                self._say(text)
+                self._run.say(text)
+            await self._out.caught_up()
+            await self._err.caught_up()
 
     async def confirm(self, old: str, new: str) -> bool:
         """Ask on the terminal, without holding up the loop; default no."""
-        sys.stderr.write(
+        self._err.put(
             "Until devhook ends, the account's webhook will point at this machine:\n"
             f"  {_shown(old) or '(empty)'}  ->  {_shown(new)}\nContinue? [y/N] "
         )
-        sys.stderr.flush()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[str] = loop.create_future()
 
@@ -73,15 +76,15 @@ class Screen:
             loop.remove_reader(sys.stdin)
 
     def abandoned(self) -> None:
-        self._warn(
+        self._run.warn(
             "The account still points at another devhook session, which does not answer"
             " any more.\nIts original setting is in its marker and will be restored at"
             " the end."
         )
 
     def ready(self, ready: Ready, options: Options, settings: Settings) -> None:
-        self._emit("ready", **_ready_object(ready))
-        account, say = ready.account, self._say
+        self._run.emit("ready", **ready_object(ready))
+        account, say = ready.account, self._run.say
         say(f"{_version()}   profile {settings.profile}   account {_account(ready)}")
         ms = lines.millis(ready.proven_seconds)
         say(f"  Public URL   {ready.public_url}   ({ready.tunnel}, challenge {ms})")
@@ -100,27 +103,13 @@ class Screen:
         if account.webhook_secret is None:
             say("  Signature    the account has no secret: events cannot be checked")
         if ready.stripped:
-            self._warn(
+            self._run.warn(
                 "The API cut the marker off our URL: only this machine can restore the"
                 " original."
             )
         if ready.warning:
-            self._warn(ready.warning)
+            self._run.warn(ready.warning)
         say("Ready. Ctrl-C stops and restores.")
-
-    def write_ready_file(self, path: str, ready: Ready) -> None:
-        """Whole or not at all: whoever waits for the file may read it at once."""
-        fresh = Path(f"{path}.new")
-        try:
-            fresh.write_text(
-                json.dumps({"type": "ready"} | _ready_object(ready)) + "\n"
-            )
-            fresh.replace(path)
-        except OSError as exc:
-            raise StoreError(
-                f"the ready file {path} cannot be written: {exc.strerror}",
-                hint="name a file in a folder that exists",
-            ) from exc
 
     def ending(self, why: Why) -> None:
         said = {
@@ -129,19 +118,20 @@ class Screen:
             Why.STORAGE: "Nothing could be stored for 10 s; restoring the account",
             Why.TUNNEL: "The tunnel stayed away for 60 s; restoring the account",
         }
-        self._say(f"\n{said[why]} ...")
+        self._run.say(f"\n{said[why]} ...")
 
     def undoing(self) -> None:
-        self._say("The takeover failed; making sure that nothing is left of it ...")
+        self._run.say("The takeover failed; making sure that nothing is left of it ...")
 
-    def hurried(self) -> None:
-        self._say("Still restoring; Ctrl-C again leaves without waiting.")
+    def repeated(self) -> None:
+        """Impatience that came too early to be meant."""
+        self._run.say("Ending; Ctrl-C once more, in a second, leaves without waiting.")
 
     def restored(self, restored: Restored | None, settings: Settings) -> None:
         if restored is None:
             return
         setting = restored.setting
-        self._emit(
+        self._run.emit(
             "restored",
             webhook_uri=None if setting is None else mask_url(setting.uri),
             webhook_method=None if setting is None else setting.method,
@@ -149,16 +139,19 @@ class Screen:
         )
         match restored.ending:
             case Ending.RESTORED:
-                self._say(f"Restored: {_setting(setting)}.")
-                self._say(
+                self._run.say(f"Restored: {_setting(setting)}.")
+                self._run.say(
                     f"Waiting {settings.linger:g} s for late events; Ctrl-C skips it."
                 )
             case Ending.FOREIGN:
-                self._warn(
+                self._run.warn(
                     f"Left alone: the account was set to {_setting(setting)} meanwhile."
                 )
             case Ending.UNCONFIRMED:
-                self._warn(_unconfirmed(restored.error, settings.profile))
+                self._run.warn(_unconfirmed(restored.error, settings.profile))
+
+    def _echo(self, text: str, *, err: bool = False, color: bool | None = None) -> None:
+        (self._err if err else self._out).put(f"{text}\n")
 
     def exit_code(self, why: Why, restored: Restored | None) -> int:
         if restored is not None and restored.ending is Ending.UNCONFIRMED:
@@ -181,6 +174,8 @@ def ends_by_signal(stop: Stop, screen: Screen) -> Iterator[None]:
             stop.ask()
         elif loop.time() - first > _REPEATED_WITHIN:
             stop.hurry()
+        else:
+            screen.repeated()
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
@@ -192,7 +187,7 @@ def ends_by_signal(stop: Stop, screen: Screen) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def _ready_object(ready: Ready) -> dict[str, Json]:
+def ready_object(ready: Ready) -> dict[str, Json]:
     return {
         "session": ready.session,
         "public_url": ready.public_url,

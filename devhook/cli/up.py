@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from devhook.cli.base import Run, command, pass_run
-from devhook.errors import DevhookError, NotRestored, UsageError
+from devhook.errors import DevhookError, NotRestored, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from devhook.cli.screen import Screen
-    from devhook.session import Options, Session, Stop
-    from devhook.tunnel import Choice
+    from devhook.session import Options, Ready, Session, Stop
 
 
 @command("up")
@@ -132,12 +133,15 @@ def up(run: Run, /, **flags: Any) -> int:
             "without a terminal nobody can be asked whether to change the account",
             hint="add --yes",
         )
-    options = _options(run, flags)
-    return run.main(_up(run, options, yes=flags["yes"], ready_file=flags["ready_file"]))
+    from devhook.cli.up_options import options_of
+
+    options = options_of(run, flags)
+    ready_file = _ready_file(flags["ready_file"]) if flags["ready_file"] else None
+    return run.main(_up(run, options, yes=flags["yes"], ready_file=ready_file))
 
 
 async def _up(
-    run: Run, options: "Options", *, yes: bool, ready_file: str | None
+    run: Run, options: "Options", *, yes: bool, ready_file: "Path | None"
 ) -> int:
     import asyncio
 
@@ -146,14 +150,14 @@ async def _up(
 
     stop = Stop()
     stop.cancels(asyncio.current_task())
-    screen = Screen(run)
-    try:
-        with ends_by_signal(stop, screen):
-            return await _session(run, options, stop, screen, yes, ready_file)
-    except asyncio.CancelledError:
-        if stop.why is None:
-            raise
-        return 130
+    with Screen(run) as screen:
+        try:
+            with ends_by_signal(stop, screen):
+                return await _session(run, options, stop, screen, yes, ready_file)
+        except asyncio.CancelledError:
+            if stop.why is None:
+                raise
+            return 130
 
 
 async def _session(
@@ -162,7 +166,7 @@ async def _session(
     stop: "Stop",
     screen: "Screen",
     yes: bool,
-    ready_file: str | None,
+    ready_file: "Path | None",
 ) -> int:
     from devhook.session import open_session
     from devhook.system import SystemClock
@@ -173,13 +177,13 @@ async def _session(
         session.start(screen.follow(session.journal))
         try:
             ready = await session.take_over()
-        except DevhookError as exc:
-            await _undone(screen, session, exc)
+            screen.ready(ready, options, run.settings)
+            if ready_file:
+                _write(ready_file, ready)
+            why = await session.ended()
+        except BaseException as exc:
+            await _undone(run, screen, session, exc)
             raise
-        screen.ready(ready, options, run.settings)
-        if ready_file:
-            screen.write_ready_file(ready_file, ready)
-        why = await session.ended()
         screen.ending(why)
         restored = await session.restore()
         screen.restored(restored, run.settings)
@@ -197,80 +201,54 @@ async def _confirmed(screen: "Screen", session: "Session") -> None:
         raise UsageError("nothing was changed", hint="say y, or start with --yes")
 
 
-async def _undone(screen: "Screen", session: "Session", exc: DevhookError) -> None:
-    """A takeover that failed half-way must still leave the account as it was."""
+async def _undone(
+    run: Run, screen: "Screen", session: "Session", exc: BaseException
+) -> None:
+    """Whatever went wrong: the account must be as it was."""
+    if not session.holds:
+        return
     screen.undoing()
     restored = await session.restore()
-    if restored is not None and restored.ending == "unconfirmed":
+    screen.restored(restored, run.settings)
+    unconfirmed = restored is not None and restored.ending == "unconfirmed"
+    if unconfirmed and isinstance(exc, DevhookError):
         raise NotRestored(
             f"{exc.message}; whether the account is as before is not known",
             hint="devhook restore",
         ) from exc
 
 
-def _options(run: Run, flags: dict[str, Any]) -> "Options":
-    """Flags, then what the project and the profile say, as one value."""
-    from devhook.core.match import parse_duration
-    from devhook.core.target import Routes, parse_route, parse_target
-    from devhook.session import Options
-
-    settings = run.settings
-    target = flags["target"] or settings.target
-    lifetime = flags["lifetime"]
-    return Options(
-        routes=Routes(
-            target=parse_target(target) if target else None,
-            routes=tuple(parse_route(r) for r in flags["routes"] or settings.routes),
-            only=tuple(flags["events"] or settings.events),
-        ),
-        tunnel=_choice(run, flags),
-        overrides=tuple(_header(text) for text in flags["headers"]),
-        keep_host=flags["keep_host"],
-        ack_app=flags["ack"] == "app",
-        mirror=flags["mirror"],
-        require_signature=flags["require_signature"],
-        concurrency=flags["concurrency"],
-        timeout=parse_duration(flags["timeout"]),
-        retries=flags["retries"],
-        lifetime=parse_duration(lifetime) if lifetime else None,
-        supersede=flags["supersede"],
-        listen=_listen(flags["listen"]),
-        attended=run.attended,
-    )
-
-
-def _choice(run: Run, flags: dict[str, Any]) -> "Choice":
+def _ready_file(text: str) -> "Path":
+    """Where the ready object will go; one of an earlier run is gone from now on."""
     from pathlib import Path
 
-    from devhook.tunnel import Choice
-
-    token_file = flags["relay_token_file"]
-    token = run.settings.relay_token
-    if token_file:
-        try:
-            token = Path(token_file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(
-                f"the relay token file {token_file} cannot be read",
-                hint="one line with the token the relay's owner gave you",
-            ) from exc
-    return Choice(
-        kind=flags["tunnel"] or run.settings.tunnel or "auto",
-        relay=flags["relay"] or run.settings.relay,
-        relay_token=token,
-        public_url=flags["public_url"],
+    path = Path(text)
+    try:
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            return path
+        reason = "its folder does not exist"
+    except OSError as exc:
+        reason = str(exc.strerror)
+    raise UsageError(
+        f"the ready file {text} cannot be written: {reason}",
+        hint="name a file in a folder that exists",
     )
 
 
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip() or "\n" in text or "\r" in text:
-        raise UsageError(f"{text!r} is no header", hint="-H 'X-Env: laptop'")
-    return name.strip(), value.strip().encode().decode("latin-1")
+def _write(path: "Path", ready: "Ready") -> None:
+    """Whole or not at all: whoever waits for the file may read it at once."""
+    from devhook.cli.base import json_line
+    from devhook.cli.screen import ready_object
 
-
-def _listen(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"{text!r} is no HOST:PORT", hint="--listen 127.0.0.1:8765")
-    return host.strip("[]") or "127.0.0.1", int(port)
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)  # it holds the way in
+        fresh.write_text(json_line("ready", ready_object(ready)) + "\n")
+        fresh.replace(path)
+    except OSError as exc:
+        raise StoreError(
+            f"the ready file {path} cannot be written: {exc.strerror}",
+            hint="name a file in a folder that exists",
+        ) from exc
