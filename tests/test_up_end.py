@@ -1,0 +1,157 @@
+"""However `up` ends, the account is as it was before."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.upbench import Bench, Running, open_bench, until
+
+CTRL_C = b"\x03"
+
+
+@asynccontextmanager
+async def taken_over(
+    folder: Path, *flags: str, attended: bool = False, **environ: str
+) -> AsyncIterator[tuple[Bench, Running]]:
+    """A session that is ready; when it has ended, all seven fields are as before."""
+    async with open_bench(folder) as b:
+        before = b.fields()
+        async with b.up(*flags, attended=attended, **environ) as up:
+            assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])
+            yield b, up
+        assert b.fields() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_and_restores(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """All of them in the same way, and the last line says what is there now."""
+    async with taken_over(tmp_path) as (b, up):
+        assert await up.end(number) == 0
+        assert up.seen[-1] == {
+            "type": "restored",
+            "webhook_uri": f"{b.original.url}/voip?key=***",
+            "webhook_method": "PUT",
+            "outcome": "restored",
+        }
+
+
+async def test_ctrl_c_at_a_terminal_restores(tmp_path: Path) -> None:
+    """The key, not the signal."""
+    async with taken_over(tmp_path, attended=True) as (_, up):
+        up.type(CTRL_C)
+        assert await up.over() == 0
+        assert "Restored: PUT" in up.screen
+
+
+async def test_a_closed_terminal_restores(tmp_path: Path) -> None:
+    """There is nobody left to read what is said, which keeps nothing from going on."""
+    async with taken_over(tmp_path, attended=True) as (_, up):
+        up.hang_up()
+        assert await up.over() == 0
+
+
+async def test_the_end_of_its_time_restores(tmp_path: Path) -> None:
+    """As Ctrl-C would."""
+    async with taken_over(tmp_path, "--for", "1s") as (_, up):
+        assert await up.over() == 0
+        assert "The time is over" in up.screen
+
+
+async def test_a_reader_that_left_ends_nothing(tmp_path: Path) -> None:
+    """`up --json | head -1` goes on recording, and restores at its end."""
+    async with taken_over(tmp_path) as (b, up):
+        up.stop_reading()
+        delivery = await b.sandbox.emit("call_hangup")
+        assert delivery.attempts[-1].status == 200
+        await until(lambda: b.app.requests)
+        assert await up.end() == 0
+
+
+async def test_an_error_after_the_takeover_restores(tmp_path: Path) -> None:
+    """The folder of the ready file is gone when it is to be written."""
+    async with open_bench(tmp_path) as b:
+        before = b.fields()
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        b.sandbox.fault(method="GET", drip=0.001)
+        async with b.up("--ready-file", str(folder / "ready"), ready=False) as up:
+            await until(lambda: b.sandbox.requests)
+            folder.rmdir()
+            assert await up.over() == 1
+            assert (await up.line("restored"))["outcome"] == "restored"
+            assert up.seen[-1]["type"] == "error"
+        assert b.fields() == before
+
+
+async def test_a_database_that_was_replaced_restores(tmp_path: Path) -> None:
+    """Nothing can be stored: after 10 s the account is better given back."""
+    async with taken_over(tmp_path) as (b, up):
+        b.db.rename(b.db.with_suffix(".old"))
+        delivery = await b.sandbox.emit("call_hangup")
+        assert {attempt.status for attempt in delivery.attempts} == {503}
+        assert (await up.line("storage"))["message"]
+        assert await up.over() == 1
+        assert "Nothing could be stored" in up.screen
+
+
+# --- before anything was changed ---------------------------------------------------
+
+
+async def test_an_end_before_the_takeover_changes_nothing(tmp_path: Path) -> None:
+    """130: whoever started it may start it again."""
+    async with open_bench(tmp_path) as b:
+        b.sandbox.fault(method="GET", hang=True)
+        async with b.up(ready=False) as up:
+            await until(lambda: b.sandbox.requests)
+            assert await up.end(signal.SIGINT) == 130
+        assert b.puts() == []
+
+
+async def test_ctrl_c_at_the_question_changes_nothing(tmp_path: Path) -> None:
+    """130, as before any other change."""
+    async with open_bench(tmp_path) as b:
+        async with b.up(attended=True, yes=False, ready=False) as up:
+            await up.shown("[y/N]")
+            up.type(CTRL_C)
+            assert await up.over() == 130
+        assert b.puts() == []
+
+
+# --- impatience --------------------------------------------------------------------
+
+
+async def test_repeats_of_ctrl_c_are_one(tmp_path: Path) -> None:
+    """Within a second they are the same wish: the restore is waited for."""
+    async with taken_over(tmp_path) as (b, up):
+        b.sandbox.fault(status=503, times=2)
+        for _ in range(3):
+            up.send(signal.SIGINT)
+        assert await up.over() == 0
+
+
+async def test_a_later_ctrl_c_leaves_an_unanswered_restore(tmp_path: Path) -> None:
+    """4, and loudly: the account may still point here."""
+    async with open_bench(tmp_path) as b, b.up(attended=True) as up:
+        asked = len(b.sandbox.requests)
+        b.sandbox.fault(status=503, times=None)
+        up.type(CTRL_C)
+        await until(lambda: len(b.sandbox.requests) > asked + 2)  # after 1.5 s
+        up.type(CTRL_C)
+        assert await up.over() == 4
+        assert "STILL POINT" in up.screen
+        assert "devhook restore -p default" in up.screen
+        assert up.seen[-1]["outcome"] == "unconfirmed"
+
+
+async def test_a_later_ctrl_c_cuts_the_linger_short(tmp_path: Path) -> None:
+    """The account is back: nothing is left to be feared."""
+    async with taken_over(tmp_path, DEVHOOK_LINGER="1h") as (b, up):
+        b.sandbox.fault(method="PUT", delay=1.1)
+        up.send(signal.SIGINT)
+        await up.line("restored", outcome="restored")
+        assert await up.end(signal.SIGINT) == 0
