@@ -109,6 +109,10 @@ class Link:
             self._send(Ping(int(at * 1000)))
         return quiet < self._patience
 
+    def is_crowded(self) -> bool:
+        """Whether nobody has room, on any stream, before the next `take`."""
+        return self.backlog >= HIGH_BACKLOG
+
     def open_streams(self) -> tuple[int, ...]:
         return tuple(self._streams)
 
@@ -121,7 +125,7 @@ class Link:
     def room(self, stream: int) -> int:
         """How many bytes `data` takes now: 0 means wait for a WINDOW or a `take`."""
         state = self._streams.get(stream)
-        if state is None or self.backlog >= HIGH_BACKLOG:
+        if state is None or self.is_crowded():
             return 0
         return min(state.credit, MAX_DATA)
 
@@ -198,7 +202,7 @@ class Link:
         """Hold a frame against the rules; whether the caller need see it."""
         match frame:
             case Ping(token):
-                if self.backlog < HIGH_BACKLOG:  # else life shows in what is queued
+                if not self.is_crowded():  # else life shows in what is queued
                     self._send(Pong(token))
                 return False
             case Pong():

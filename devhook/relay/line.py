@@ -131,10 +131,12 @@ class Line:
             while self.farewell is None:
                 await self._wake.wait()
                 self._wake.clear()
+                crowded = self._link.is_crowded()
                 while message := self._link.take():
                     await self._socket.send_bytes(message)
-                    for exchange in self._exchanges.values():
-                        exchange.look_for_room()
+                    if crowded:
+                        self._tell_of_room()
+                    crowded = self._link.is_crowded()
             await self._socket.close()
         except ConnectionError:
             return  # the reader sees it too
@@ -146,6 +148,10 @@ class Line:
             await self._clock.sleep(self._pause)
         if self._transport is not None:
             self._transport.abort()
+
+    def _tell_of_room(self) -> None:
+        for exchange in self._exchanges.values():
+            exchange.look_for_room()
 
     def _fail(self) -> None:
         for exchange in self._exchanges.values():

@@ -120,8 +120,9 @@ class Carrier:
                     if found := self._streams.get(frame.stream):
                         found.hear(frame)
                 case Cancel():
-                    if task_found := self._tasks.get(frame.stream):
-                        task_found.cancel()
+                    self._streams.pop(frame.stream, None)
+                    if carrying := self._tasks.pop(frame.stream, None):
+                        carrying.cancel()
                 case Goodbye(why, text):
                     self._farewell = _FAREWELLS.get(why) or f"the relay left: {text}"
                 case _:
@@ -133,12 +134,18 @@ class Carrier:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                crowded = self._link.is_crowded()
                 while message := self._link.take():
                     await self._socket.send(message)
-                    for stream in self._streams.values():
-                        stream.look_for_room()
+                    if crowded:
+                        self._tell_of_room()
+                    crowded = self._link.is_crowded()
         except ConnectionError:
             return  # the reader sees it too
+
+    def _tell_of_room(self) -> None:
+        for stream in self._streams.values():
+            stream.look_for_room()
 
     async def _watch(self) -> None:
         """Drop the connection when the relay is no longer heard."""
@@ -157,8 +164,8 @@ class Carrier:
             self._link.cancel(request.stream, Fault.LOCAL_UNREACHABLE, str(exc))
         finally:
             self._link.cancel(request.stream, Fault.CLIENT_GONE)
-            self._streams.pop(request.stream)
-            self._tasks.pop(request.stream)
+            self._streams.pop(request.stream, None)
+            self._tasks.pop(request.stream, None)
             self.flush()
 
 

@@ -56,6 +56,7 @@ class KeptTunnel:
         self._chance = chance
         self._heartbeat = heartbeat
         self._patience = patience
+        self._carrier: Carrier
         self._attempt = 0
         self._changes: asyncio.Queue[Change] = asyncio.Queue()
 

@@ -251,7 +251,7 @@ def _told(way: Way, exc: Exception) -> DevhookError:
 def _of_os_error(exc: OSError) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return "connection refused"
-    return (exc.strerror or type(exc).__name__).lower()
+    return (exc.strerror or str(exc) or type(exc).__name__).lower()
 
 
 def _base(relay: str) -> PublicBase:
