@@ -6,19 +6,25 @@ key, which makes it an event of source `trigger` that no original endpoint ever 
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from devhook.core import http
 from devhook.core.clock import Clock
-from devhook.core.fixture import Fixture, FixtureEvent, rewritten
-from devhook.core.http import CONTROL, Headers, without
-from devhook.core.model import Outcome
+from devhook.core.fixture import Fixture, FixtureEvent, Meta, with_changes
+from devhook.core.gojson import decode
+from devhook.core.model import Event, Json, Outcome, Reading
+from devhook.core.path import Missing, look, near
 from devhook.core.reading import read
+from devhook.core.signature import signed
+from devhook.errors import UsageError
 from devhook.send import Sender, Sending
 
-_TIMEOUT = 60.0
+_TIMEOUT = 120.0
 """Seconds: the sandbox answers once its three tries are over."""
+
+_OURS = ("Host", http.CONTROL, http.HOP, http.EVENT, http.REPLAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +33,7 @@ class Destination:
 
     name: str
     url: str = field(repr=False)
-    headers: Headers = field(default=(), repr=False)
+    headers: http.Headers = field(default=(), repr=False)
     sandbox: bool = False
 
 
@@ -35,8 +41,10 @@ class Destination:
 class Sent:
     """One event and what became of it; `status` is the last endpoint's answer."""
 
-    event_type: str | None
+    reading: Reading
+    body: bytes = field(repr=False)
     at: datetime
+    seconds: float
     status: int | None
     error: str | None
 
@@ -47,7 +55,8 @@ class Sent:
 
 def to_session(capture_url: str, control_key: str, name: str) -> Destination:
     """The running session, which must know that we may make events up."""
-    return Destination(name=name, url=capture_url, headers=((CONTROL, control_key),))
+    key = ((http.CONTROL, control_key),)
+    return Destination(name=name, url=capture_url, headers=key)
 
 
 def to_sandbox(control_url: str) -> Destination:
@@ -55,25 +64,102 @@ def to_sandbox(control_url: str) -> Destination:
     return Destination(name="the sandbox", url=url, sandbox=True)
 
 
-def signed(fixture: Fixture, secret: str | None) -> Fixture:
-    """The fixture with signatures of another secret; None leaves those it has."""
-    if secret is None:
-        return fixture
-    events = tuple(rewritten(e, e.body, secret=secret) for e in fixture.events)
+def template(event: Event) -> Fixture:
+    """A recorded event as a fixture of one; what it was signed with is not known."""
+    request = event.request
+    made = FixtureEvent(
+        offset_ms=0,
+        method=request.method,
+        headers=http.without(http.end_to_end(request.headers), _OURS),
+        body=request.body,
+    )
+    meta = Meta(made_by="devhook trigger", source=f"event {event.id}")
+    return Fixture(meta=meta, events=(made,))
+
+
+def changed(
+    fixture: Fixture,
+    *,
+    sets: Mapping[str, Json],
+    unsets: Sequence[str],
+    adds: Mapping[str, Json],
+) -> Fixture:
+    """Each change is made in every event that has its path, and one must have it.
+
+    What is added is added to all. Raises UsageError.
+    """
+    for path in (*sets, *unsets):
+        if not any(_has(event, path) for event in fixture.events):
+            raise _nowhere(fixture, path)
+    return replace(
+        fixture,
+        events=tuple(
+            _changed(
+                event,
+                {path: new for path, new in sets.items() if _has(event, path)},
+                [path for path in unsets if _has(event, path)],
+                adds,
+            )
+            for event in fixture.events
+        ),
+    )
+
+
+def signed_with(fixture: Fixture, secret: str | None) -> Fixture:
+    """Signed as an account of this secret signs; an account without one does not."""
+    events = tuple(
+        replace(event, headers=signed(event.headers, event.body, secret))
+        for event in fixture.events
+    )
     return replace(fixture, events=events)
 
 
 async def send(
     fixture: Fixture, to: Destination, sender: Sender, clock: Clock, *, speed: float
-) -> AsyncIterator[Sent]:
-    """Send the events in their own time, `speed` times as fast."""
+) -> AsyncGenerator[Sent, None]:
+    """Send the events in their own time, `speed` times as fast, one after the other."""
     started = clock.monotonic()
     for event in fixture.events:
         due = started + event.offset_ms / 1000 / speed
         if (left := due - clock.monotonic()) > 0:
             await clock.sleep(left)
-        outcome = await sender.send(_sending(event, to))
-        yield _sent(event, to, outcome)
+        yield _sent(event, to, await sender.send(_sending(event, to)))
+
+
+def _changed(
+    event: FixtureEvent,
+    sets: Mapping[str, Json],
+    unsets: Sequence[str],
+    adds: Mapping[str, Json],
+) -> FixtureEvent:
+    if not (sets or unsets or adds):
+        return event
+    body = with_changes(event.body, sets=sets, unsets=unsets, adds=adds)
+    return replace(event, body=body)
+
+
+def _has(event: FixtureEvent, path: str) -> bool:
+    try:
+        look(decode(event.body), path)
+    except (Missing, ValueError):
+        return False
+    return True
+
+
+def _nowhere(fixture: Fixture, path: str) -> UsageError:
+    if len(fixture.events) == 1:
+        try:
+            with_changes(fixture.events[0].body, unsets=[path])
+        except UsageError as exc:
+            return exc
+    names = (n for event in fixture.events for n in near(decode(event.body), path))
+    meant = list(dict.fromkeys(names))[:3]
+    return UsageError(
+        f"there is no {path!r} in any of the {len(fixture.events)} events",
+        hint=f"did you mean {' or '.join(meant)}?"
+        if meant
+        else "--add makes a new one",
+    )
 
 
 def _sending(event: FixtureEvent, to: Destination) -> Sending:
@@ -85,11 +171,10 @@ def _sending(event: FixtureEvent, to: Destination) -> Sending:
             body=event.body,
             timeout=_TIMEOUT,
         )
-    headers = without(event.headers, ("Host",))
     return Sending(
         method=event.method,
         url=to.url,
-        headers=(*headers, *to.headers),
+        headers=(*http.without(event.headers, _OURS), *to.headers),
         body=event.body,
         timeout=_TIMEOUT,
     )
@@ -97,11 +182,15 @@ def _sending(event: FixtureEvent, to: Destination) -> Sending:
 
 def _sent(event: FixtureEvent, to: Destination, outcome: Outcome) -> Sent:
     status, error = outcome.status, outcome.error
-    if to.sandbox and status == 200:
+    if to.sandbox and status == 200 and error is None:
         status, error = _of_sandbox(outcome.body)
-    event_type = read(event.body).event_type
     return Sent(
-        event_type=event_type, at=outcome.started_at, status=status, error=error
+        reading=read(event.body),
+        body=event.body,
+        at=outcome.started_at,
+        seconds=outcome.seconds,
+        status=status,
+        error=error,
     )
 
 
