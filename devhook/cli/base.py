@@ -147,6 +147,8 @@ class Run:
         """Run it to its end, on uvloop where there is one."""
         import asyncio
 
+        if self.settles:
+            _ = self.settings  # settling has a loop of its own, before this one
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(coroutine)
 

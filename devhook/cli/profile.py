@@ -48,6 +48,7 @@ def add(run: Run, name: str, auth: str | None) -> None:
     from devhook import config
     from devhook.config import credentials, edit
 
+    run.settles = False
     path = config.locate(os.environ).config
     name = config.profile_name(name)
     known = config.read_user_file(path).profiles.get(name, config.Profile())

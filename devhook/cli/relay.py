@@ -85,6 +85,7 @@ def serve(
     from devhook.cli.serving import address, tls
     from devhook.relay.config import Limits, RelayConfig
 
+    run.settles = False
     host, port = address(listen, "127.0.0.1:4020")
     config = RelayConfig(
         host=host,

@@ -68,6 +68,7 @@ def sandbox(
     from devhook.sandbox import Customer, Sandbox
     from devhook.system import SystemClock, new_id
 
+    run.settles = False
     host, port = address(listen, "127.0.0.1:4010")
     method = webhook_method or ("POST" if webhook_uri else "")
     opening = Sandbox.open(
