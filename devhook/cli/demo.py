@@ -24,8 +24,6 @@ FIELDS = (
     "webhook_method",
     "webhook_uri",
 )
-BUG = '    answered = datetime.fromisoformat(call["tm_progressing"])\n'
-MENDED = '    if "tm_progressing" not in call:\n        return 0.0\n' + BUG
 
 
 @command("demo")
