@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Send a realistic, signed event of TYPE, or a scenario",
     ),
     "url": (
-        "devhook.cli.show:url",
+        "devhook.cli.url:url",
         "Print the webhook URI of the running session, for scripts",
     ),
     "demo": (

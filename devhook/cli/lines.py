@@ -1,6 +1,6 @@
 """Journal entry -> the line a person reads, and the object a program reads. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from devhook.core.account_api import mask_url
@@ -8,13 +8,16 @@ from devhook.core.http import printable
 from devhook.core.meaning import meaning
 from devhook.core.model import (
     Attempt,
+    Delivery,
     Event,
     Gap,
     JournalEntry,
     Json,
     Kind,
     Notice,
+    Outcome,
     Signature,
+    State,
     Verdict,
 )
 from devhook.core.verdict import EXPLANATION
@@ -28,6 +31,10 @@ BADGE = {
 WIDE = 24
 """Columns the event type takes, so that meanings stand below each other."""
 
+_ROLE = {Kind.LIVE: "", Kind.MIRROR: "mirror", Kind.REPLAY: "replay"}
+_SERVED = (Verdict.OK, Verdict.SLOW, Verdict.SWALLOWED)
+"""What an original may answer without a word of ours: the platform would be content."""
+
 
 def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -38,8 +45,15 @@ def clock_time(at: datetime) -> str:
     return at.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
+def day_and_time(at: datetime, now: datetime) -> str:
+    """The day too, unless it is today."""
+    day = at.astimezone().date()
+    today = now.astimezone().date()
+    return clock_time(at) if day == today else f"{day} {clock_time(at)}"
+
+
 def line(entry: JournalEntry) -> str | None:
-    """None for what is not worth a line (a mirror that went well, a repeated gap)."""
+    """None for what is not worth a line: a mirror that went well."""
     match entry:
         case Event():
             return event_line(entry)
@@ -53,49 +67,71 @@ def line(entry: JournalEntry) -> str | None:
             assert_never(entry)
 
 
-def event_line(event: Event) -> str:
+def event_line(event: Event, now: datetime | None = None) -> str:
+    """With `now`, the day is told when it was another."""
+    at = event.received_at
+    when = clock_time(at) if now is None else day_and_time(at, now)
     name = printable(event.reading.event_type or event.request.method)
     said = meaning(event.reading.event_type, event.request.body)
     again = f"   same as #{event.same_as}" if event.same_as else ""
     return (
-        f"{clock_time(event.received_at)} --> #{event.id} {name:<{WIDE}}"
-        f" {said}   {BADGE[event.signature]}{again}"
+        f"{when} --> #{event.id} {name:<{WIDE}}  {said}   {BADGE[event.signature]}"
+        f"{again}"
     )
 
 
 def attempt_line(attempt: Attempt) -> str | None:
-    outcome = attempt.outcome
-    if attempt.kind is Kind.MIRROR and attempt.verdict in (
-        Verdict.OK,
-        Verdict.SLOW,
-        Verdict.SWALLOWED,
-    ):
+    if attempt.kind is Kind.MIRROR and attempt.verdict in _SERVED:
         return None
-    answer = str(outcome.status or printable(outcome.error or "no answer"))
-    if outcome.status and outcome.error:
-        answer += f", then {printable(outcome.error)}"
-    role = {Kind.LIVE: "", Kind.MIRROR: "mirror ", Kind.REPLAY: "replay "}[attempt.kind]
-    at = clock_time(outcome.started_at)
-    text = (
-        f"{at} <-- #{attempt.event_id} {role}{answer:<4} {millis(outcome.seconds):>7}"
-    )
+    outcome = attempt.outcome
+    at = clock_time(outcome.started_at + timedelta(seconds=outcome.seconds))
+    role = f"{_ROLE[attempt.kind]} ".lstrip()
+    text = f"{at} <-- #{attempt.event_id} {role}{answer(outcome)}"
     if why := EXPLANATION[attempt.verdict]:
         text += f"  {why}"
     if attempt.kind is Kind.LIVE and attempt.verdict is not Verdict.OK:
         text += f"   (devhook replay {attempt.event_id})"
-    return text.rstrip()
+    return text
+
+
+def outcome_text(delivery: Delivery, attempt: Attempt | None) -> str:
+    """What became of a delivery, for the end of its event's line."""
+    match delivery.state:
+        case State.DONE:
+            end = "slow" if attempt and attempt.verdict is Verdict.SLOW else ""
+        case State.FAILED:
+            end = "FAILED"
+        case State.PENDING | State.CLAIMED:
+            end = "pending"
+        case _:
+            assert_never(delivery.state)
+    if attempt is not None:
+        said = answer(attempt.outcome)
+    elif delivery.state is State.FAILED:
+        said = f"not sent ({printable(delivery.reason or 'no reason')})"
+    else:
+        said = ""
+    return " ".join(part for part in ("<--", _ROLE[delivery.kind], said, end) if part)
+
+
+def answer(outcome: Outcome) -> str:
+    """Status or error, and how long it took."""
+    said = str(outcome.status or "")
+    if outcome.error or not said:
+        broken = printable(outcome.error or "no answer")
+        said += f", then {broken}" if said else broken
+    return f"{said} {millis(outcome.seconds):>6}"
 
 
 def notice_line(notice: Notice) -> str:
     at, body = clock_time(notice.at), notice.body
     match notice.type:
         case "reconnecting":
-            return (
-                f"{at}  !  {body.get('what')} lost ({_text(body.get('reason'))}),"
-                f" trying again in {_seconds(body.get('in_seconds'))}"
-            )
+            what, why = _text(body.get("what")), _text(body.get("reason"))
+            pause = _seconds(body.get("in_seconds"))
+            return f"{at}  !  {what} lost ({why}), trying again in {pause}"
         case "reconnected":
-            return f"{at}  !  {body.get('what')} is back"
+            return f"{at}  !  {_text(body.get('what'))} is back"
         case "conflict":
             found = body.get("found")
             uri = found.get("webhook_uri") if isinstance(found, dict) else found
@@ -115,6 +151,8 @@ def gap_line(gap: Gap) -> str:
     at = clock_time(gap.ended_at or gap.started_at)
     if gap.ended_at is None:
         return f"{at}  !  events may be missing from now on ({gap.reason})"
+    if gap.reason == "oversize":
+        return f"{at}  !  an event was too large to record, answered 503"
     took = (gap.ended_at - gap.started_at).total_seconds()
     return (
         f"{at}  !  events may be missing: {took:.1f} s from"

@@ -1,4 +1,4 @@
-"""`devhook show` and `devhook url`: one event whole, and where events come in."""
+"""`devhook show`: one recorded event, whole."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -7,178 +7,107 @@ import click
 
 from devhook.cli.base import Run, command, pass_run
 from devhook.cli.filters import need_reader, unknown
-from devhook.errors import DevhookError
+from devhook.errors import UsageError
 
 if TYPE_CHECKING:
-    from devhook.core.model import Attempt, Delivery, Event
+    from devhook.cli.detail import Detail
+    from devhook.core.model import Event
+    from devhook.store.reader import Reader
 
-_SHORT = 300
+_ANY_APP = "http://127.0.0.1:3000/"
 
 
 @command("show")
-@click.argument("event_id", metavar="ID", type=click.IntRange(1))
+@click.argument("event_id", metavar="ID")
 @click.option("--body", is_flag=True, help="Print the body alone, byte for byte.")
-@click.option("--raw", is_flag=True, help="Print the request as it came.")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Print the request, byte for byte but for the secret in its path.",
+)
 @click.option(
     "--as",
-    "form",
+    "snippet",
     type=click.Choice(["curl", "httpie", "python"]),
-    help="Print it as a command or program that sends it again.",
+    help="Print what sends it to your application again.",
 )
 @pass_run
-def show(run: Run, event_id: int, body: bool, raw: bool, form: str | None) -> None:
+def show(run: Run, event_id: str, body: bool, raw: bool, snippet: str | None) -> None:
     """Show one event: its request, signature, deliveries and attempts
+
+    With -v, the bodies of your application's answers are not shortened.
 
     \b
       $ devhook show 412
       $ devhook show 412 --body | jq .data.status
       $ devhook show 412 --as curl
     """
-    with need_reader(run, f"event {event_id}") as reader:
+    if body + raw + (snippet is not None) + run.json > 1:
+        raise UsageError(
+            "--body, --raw, --as and --json exclude each other",
+            hint=f"devhook show {event_id} --body",
+        )
+    number = _number(event_id)
+    with need_reader(run, f"event {number}") as reader:
+        detail = _detail(reader, number)
+        target = reader.latest_live_target(number)
+    if body:
+        _write(detail.event.request.body)
+    elif raw:
+        from devhook.cli.detail import raw_request
+
+        _write(raw_request(detail.event.request))
+    elif snippet is not None:
+        _print_snippet(run, detail.event, snippet, target)
+    elif run.json:
+        from devhook.cli.detail import detail_object
+
+        run.emit("event", **detail_object(detail))
+    else:
+        from devhook.cli.detail import page
+        from devhook.system import SystemClock
+
+        whole = run.verbose > 0
+        run.out("\n".join(page(detail, SystemClock().now(), whole=whole)))
+
+
+def _number(text: str) -> int:
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+        raise UsageError(
+            f"{text!r} is no event id", hint="devhook events shows them: #412 is 412"
+        )
+    return int(digits)
+
+
+def _detail(reader: "Reader", event_id: int) -> "Detail":
+    from devhook.cli.detail import Detail
+    from devhook.store.query import status_of
+
+    with reader.snapshot():
         event = reader.event(event_id)
         if event is None:
             raise unknown(reader, event_id)
-        deliveries = reader.deliveries_of(event_id)
-        attempts = reader.attempts_of(event_id)
-        target = reader.latest_live_target(event_id)
-    if body:
-        sys.stdout.buffer.write(event.request.body)
-    elif raw:
-        _raw(event)
-    elif form is not None:
-        from devhook.cli import snippets
-
-        run.out(snippets.FORMS[form](event, target or "http://127.0.0.1:3000/"))
-    elif run.json:
-        _as_object(run, event, deliveries, attempts)
-    else:
-        _for_people(run, event, deliveries, attempts)
-
-
-def masked_target(target: str) -> str:
-    """The raw target without the path secret: its last segment, up to the query."""
-    path, question, query = target.partition("?")
-    return f"{path.rpartition('/')[0]}/…{question}{query}"
-
-
-def _raw(event: "Event") -> None:
-    request = event.request
-    head = [
-        f"{request.method} {masked_target(request.target)} HTTP/1.1".encode(),
-        *(f"{name}: {value}".encode("latin-1") for name, value in request.headers),
-    ]
-    sys.stdout.buffer.write(b"\r\n".join([*head, b"", request.body]))
-
-
-def _as_object(
-    run: Run, event: "Event", deliveries: "list[Delivery]", attempts: "list[Attempt]"
-) -> None:
-    import base64
-
-    from devhook.cli import lines
-    from devhook.core.account_api import mask_url
-
-    request = event.request
-    run.emit(
-        "event",
-        **lines.event_object(event),
-        method=request.method,
-        target=masked_target(request.target),
-        headers=[list(pair) for pair in request.headers],
-        body_base64=base64.b64encode(request.body).decode(),
-        deliveries=[
-            {
-                "id": delivery.id,
-                "kind": delivery.kind,
-                "target": mask_url(delivery.target),
-                "state": delivery.state,
-                "reason": delivery.reason,
-                "edits": delivery.edits,
-            }
-            for delivery in deliveries
-        ],
-        attempts=[lines.attempt_object(attempt) for attempt in attempts],
-    )
-
-
-def _for_people(
-    run: Run, event: "Event", deliveries: "list[Delivery]", attempts: "list[Attempt]"
-) -> None:
-    from devhook.cli import lines
-    from devhook.core.http import printable
-
-    request = event.request
-    run.out(lines.event_line(event))
-    run.out(f"  session {event.session_id}, {event.source}, {event.uid}\n")
-    run.out(f"{request.method} {printable(masked_target(request.target))}")
-    for name, value in request.headers:
-        run.out(f"{printable(name)}: {printable(value)}")
-    run.out("")
-    run.out(_shown_body(request.body))
-    for delivery in deliveries:
-        _delivery(run, delivery, [a for a in attempts if a.delivery_id == delivery.id])
-
-
-def _delivery(run: Run, delivery: "Delivery", attempts: "list[Attempt]") -> None:
-    from devhook.cli import lines
-    from devhook.core.account_api import mask_url
-    from devhook.core.http import printable
-    from devhook.core.verdict import EXPLANATION
-
-    why = f" ({delivery.reason})" if delivery.reason else ""
-    where = printable(mask_url(delivery.target))
-    run.out(f"\n{delivery.kind} to {where}: {delivery.state}{why}")
-    for attempt in attempts:
-        outcome = attempt.outcome
-        answer = outcome.status or printable(outcome.error or "no answer")
-        text = f"  {lines.clock_time(outcome.started_at)}  {answer}"
-        text += f"  {lines.millis(outcome.seconds)}  {EXPLANATION[attempt.verdict]}"
-        run.out(text.rstrip())
-        if outcome.body:
-            body = printable(outcome.body.decode("utf-8", "replace"))
-            cut = body if run.verbose or len(body) <= _SHORT else f"{body[:_SHORT]}…"
-            run.out(f"      {cut}")
-
-
-def _shown_body(body: bytes) -> str:
-    """JSON indented, else text with its control characters visible, else its size."""
-    import json
-
-    from devhook.core.http import printable
-
-    try:
-        indented = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            return f"({len(body)} bytes, no text: devhook show ID --body gives them)"
-        return "\n".join(printable(line) for line in text.splitlines())
-    return "\n".join(printable(line) for line in indented.splitlines())
-
-
-@command("url")
-@pass_run
-def url(run: Run) -> None:
-    """Print the webhook URI of the running session, for scripts
-
-    \b
-      $ curl -d '{}' "$(devhook url)"
-    """
-    from devhook.store.live import running
-    from devhook.system import is_alive
-
-    settings = run.settings
-    live = [
-        session
-        for session in running(settings.paths.state, is_alive)
-        if session.profile == settings.profile and session.ready
-    ]
-    if not live:
-        raise DevhookError(
-            f"no session of profile {settings.profile} is running",
-            hint="devhook up 3000",
+        return Detail(
+            event=event,
+            status=status_of(reader, event_id),
+            deliveries=reader.deliveries_of(event_id),
+            attempts=reader.attempts_of(event_id),
         )
-    run.emit("url", webhook_uri=live[-1].webhook_uri, capture_url=live[-1].capture_url)
-    if not run.json:
-        run.out(live[-1].webhook_uri or live[-1].capture_url)
+
+
+def _print_snippet(run: Run, event: "Event", form: str, target: str | None) -> None:
+    from devhook.cli.snippets import FORMS
+    from devhook.core.path_secret import IN_A_URL, masked
+    from devhook.core.target import parse_target
+
+    known = target or run.settings.target
+    if known is None:
+        run.say(f"The event was never forwarded; this sends it to {_ANY_APP}")
+    request = masked(event.request, IN_A_URL)
+    run.out(FORMS[form](request, parse_target(known or _ANY_APP)))
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -86,10 +86,11 @@ class Filter:
             )
             and (not self.statuses or status in self.statuses)
             and (not self.signatures or event.signature in self.signatures)
-            and self._matches_body(event.request.body)
+            and self.matches_body(event.request.body)
         )
 
-    def _matches_body(self, body: bytes) -> bool:
+    def matches_body(self, body: bytes) -> bool:
+        """What is asked of the body alone."""
         if self.search:
             text = body.decode("utf-8", "replace").casefold()
             if not any(each.casefold() in text for each in self.search):

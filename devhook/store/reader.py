@@ -15,12 +15,16 @@ from devhook.store.schema import connect, translating
 
 
 class Reader:
-    """For one thread. A query that fails raises StoreError."""
+    """For one thread. A query that fails raises StoreError.
 
-    def __init__(self, path: Path) -> None:
+    `db` is a connection to use, and to close; without one, the database is made if
+    need be.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection | None = None) -> None:
         self.path = path
         self._opened = ExitStack()
-        self.reader = self._opened.enter_context(closing(connect(path)))
+        self.reader = self._opened.enter_context(closing(db or connect(path)))
         self.reader.row_factory = sqlite3.Row
 
     def __enter__(self) -> Self:
@@ -41,7 +45,9 @@ class Reader:
         return None if row is None else rows.delivery_of(row)
 
     def deliveries_of(self, event_id: int) -> list[Delivery]:
-        found = self.rows("select * from deliveries where event_id = ? order by id", event_id)
+        found = self.rows(
+            "select * from deliveries where event_id = ? order by id", event_id
+        )
         return [rows.delivery_of(row) for row in found]
 
     def attempts_of(self, event_id: int) -> list[Attempt]:

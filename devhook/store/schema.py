@@ -54,7 +54,8 @@ create table events (
     body_is_text integer not null
 );
 create index events_by_session on events (session_id);
-create index events_by_type on events (event_type, received_at);
+create index events_by_time on events (received_at);
+create index events_by_type on events (event_type);
 create index events_by_resource on events (resource_id);
 create index events_by_call on events (call_id) where call_id is not null;
 create index events_by_activeflow on events (activeflow_id)
@@ -75,6 +76,7 @@ create table deliveries (
 create index deliveries_by_event on deliveries (event_id);
 create index deliveries_open on deliveries (session_id, id)
     where state in ('pending', 'claimed');
+create index deliveries_failed on deliveries (event_id) where state = 'failed';
 create table attempts (
     id integer primary key autoincrement,
     delivery_id integer not null references deliveries(id),
@@ -158,18 +160,26 @@ def connect(path: Path, *, share: bool = False) -> sqlite3.Connection:
     """
     with translating(path), ExitStack() as undo:
         _create_private(path)
-        db = sqlite3.connect(
-            f"file:{_quoted(path)}?mode=rw",
-            uri=True,
-            isolation_level=None,
-            timeout=2,
-            check_same_thread=not share,
-        )
+        db = _opened(path, share=share)
         undo.callback(db.close)
         if _version(db, path) < VERSION:
             with _alone(path.parent):
                 migrate(db, path)
         _prepare(db)
+        undo.pop_all()
+        return db
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection | None:
+    """Open the database if there is one; nothing can be written through it."""
+    with translating(path), ExitStack() as undo:
+        if not path.exists():
+            return None
+        db = _opened(path)
+        undo.callback(db.close)
+        if _version(db, path) < VERSION:
+            return connect(path)
+        db.execute("pragma query_only = on")
         undo.pop_all()
         return db
 
@@ -246,6 +256,17 @@ def _create_private(path: Path) -> None:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & 0o077:
             path.chmod(0o600)
+
+
+def _opened(path: Path, *, share: bool = False) -> sqlite3.Connection:
+    """Never makes a file."""
+    return sqlite3.connect(
+        f"file:{_quoted(path)}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=2,
+        check_same_thread=not share,
+    )
 
 
 def _prepare(db: sqlite3.Connection) -> None:
