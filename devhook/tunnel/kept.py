@@ -29,10 +29,10 @@ class Connection:
 
 
 class KeptTunnel:
-    """First `connect`, then `keep`; `leave` at the end, whatever came between.
+    """First `use`, then `keep`; `leave` at the end, whatever came between.
 
-    The `connect` it is given raises a DevhookError when the relay cannot be had now;
-    `heartbeat` and `patience` are the link's, in seconds.
+    `connect` is for every later connection, and raises a DevhookError when the relay
+    cannot be had now. `heartbeat` and `patience` are the link's, in seconds.
     """
 
     kind = "relay"
@@ -64,8 +64,7 @@ class KeptTunnel:
         while True:
             yield await self._changes.get()
 
-    async def connect(self) -> None:
-        connection = await self._connect()
+    def use(self, connection: Connection) -> None:
         self.public_url = connection.welcome.public_url
         link = Link(
             opens=False,
@@ -111,7 +110,7 @@ class KeptTunnel:
             )
             await self._clock.sleep(pause)
             try:
-                await self.connect()
+                self.use(await self._connect())
             except DevhookError as exc:
                 reason = exc.message
             else:

@@ -9,7 +9,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from typing_extensions import override
@@ -94,9 +94,11 @@ async def open_relay(
     way = Way(
         base=_base(relay),
         token=_token(token),
-        hello=Hello(lease=lease, instance=instance, agent="devhook", takeover=takeover),
+        hello=Hello(lease=lease, instance=instance, agent="devhook"),
         network=network,
     )
+    # Taken over once: two clients that did it each time would never end.
+    first = replace(way, hello=replace(way.hello, takeover=takeover))
     tunnel = KeptTunnel(
         lambda: _connected(way),
         local,
@@ -106,7 +108,7 @@ async def open_relay(
         heartbeat=heartbeat,
         patience=patience,
     )
-    await tunnel.connect()
+    tunnel.use(await _connected(first))
     failure: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:

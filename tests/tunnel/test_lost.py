@@ -132,6 +132,19 @@ async def test_a_takeover_moves_the_url_to_the_other_client() -> None:
         assert (len(first.requests), len(second.requests)) == (0, 1)
 
 
+async def test_a_url_that_was_taken_over_is_not_taken_back() -> None:
+    """Whoever asked for a takeover asked for one."""
+    async with (
+        a_relay() as relay,
+        a_tunnel(relay, NOBODY, takeover=True) as old,
+        a_tunnel(relay, NOBODY, instance="two", takeover=True),
+    ):
+        await next_change(old)
+        refused = await next_change(old)
+        assert isinstance(refused, Down)
+        assert refused.reason.startswith("another client holds this public URL")
+
+
 async def test_two_clients_never_see_each_others_requests() -> None:
     """One relay, one token, two secrets."""
     async with (
