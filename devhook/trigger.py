@@ -17,7 +17,7 @@ from devhook.core.gojson import decode
 from devhook.core.model import Event, Json, Outcome, Reading
 from devhook.core.path import Missing, look, near
 from devhook.core.reading import read
-from devhook.core.signature import signed
+from devhook.core.signature import signed as resigned
 from devhook.errors import UsageError
 from devhook.send import Sender, Sending
 
@@ -47,6 +47,10 @@ class Sent:
     seconds: float
     status: int | None
     error: str | None
+
+    @property
+    def event_type(self) -> str | None:
+        return self.reading.event_type
 
     @property
     def ok(self) -> bool:
@@ -105,10 +109,15 @@ def changed(
     )
 
 
-def signed_with(fixture: Fixture, secret: str | None) -> Fixture:
-    """Signed as an account of this secret signs; an account without one does not."""
+def signed(fixture: Fixture, secret: str | None) -> Fixture:
+    """Signed as an account of this secret signs: one of "" does not.
+
+    None leaves the signatures as they are.
+    """
+    if secret is None:
+        return fixture
     events = tuple(
-        replace(event, headers=signed(event.headers, event.body, secret))
+        replace(event, headers=resigned(event.headers, event.body, secret))
         for event in fixture.events
     )
     return replace(fixture, events=events)

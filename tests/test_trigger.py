@@ -8,24 +8,28 @@ from typing_extensions import override
 
 from devhook import shipped
 from devhook.core.fixture import Fixture, FixtureEvent, Meta
-from devhook.core.http import CONTROL, Headers, first
-from devhook.core.model import Signature
+from devhook.core.http import CONTROL, EVENT, HOP, Headers, first
+from devhook.core.model import Event, Signature
 from devhook.core.network import Network
 from devhook.core.signature import badge
+from devhook.errors import UsageError
 from devhook.sandbox import Customer, Sandbox, Timing
 from devhook.send import Sender
 from devhook.system import SystemClock, new_id
 from devhook.trigger import (
     Destination,
     Sent,
+    changed,
     send,
     signed,
+    template,
     to_sandbox,
     to_session,
 )
 from devhook.wire import Wire
 from tests.clock import ManualClock
 from tests.endpoint import HANG_UP, answer, endpoint
+from tests.values import capture
 
 SECRET = "canary-account-secret"
 BODIES = (
@@ -139,6 +143,70 @@ def test_without_a_secret_the_signatures_of_the_fixture_stay() -> None:
     assert signed(fixture, None) is fixture
     (event,) = fixture.events
     assert badge(event.headers, event.body, fixture.meta.secret) is Signature.OK
+
+
+def test_an_account_without_a_secret_sends_unsigned_events() -> None:
+    """As the platform does for it."""
+    (event,) = signed(shipped.event("call_hangup"), "").events
+    assert badge(event.headers, event.body, SECRET) is Signature.ABSENT
+
+
+def test_an_event_that_came_unsigned_is_signed_for_an_account_with_a_secret() -> None:
+    """The header is new then, in Go's writing."""
+    (event,) = signed(events(b"{}"), SECRET).events
+    assert [name for name, _ in event.headers] == ["X-Voipbin-Signature"]
+    assert badge(event.headers, event.body, SECRET) is Signature.OK
+
+
+def test_a_change_is_made_where_its_path_is() -> None:
+    """The other events of the story stay byte for byte."""
+    fixture = events(b'{"a": 1}', b'{"b":1,"c":2}', b"\xff")
+    found = changed(fixture, sets={"b": "<"}, unsets=["c"], adds={})
+    assert [event.body for event in found.events] == [
+        b'{"a": 1}',
+        b'{"b":"\\u003c"}',
+        b"\xff",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_change_of_nothing_is_refused(count: int) -> None:
+    """With what may have been meant."""
+    fixture = events(*[b'{"data":{"status":1}}'] * count)
+    with pytest.raises(UsageError, match="there is no") as error:
+        changed(fixture, sets={}, unsets=["data.statsu"], adds={})
+    assert "data.status" in (error.value.hint or "")
+
+
+def test_a_recorded_event_is_a_template_without_its_way_here() -> None:
+    """Its host, its hops and what devhook added belong to that other delivery."""
+    headers = (
+        ("Host", "relay.example"),
+        ("Content-Type", "application/json"),
+        ("Connection", "close"),
+        (HOP, "an earlier session"),
+        (EVENT, "7"),
+    )
+    (event,) = template(recorded(b"{}", headers)).events
+    assert event.headers == (("Content-Type", "application/json"),)
+    assert (event.method, event.body) == ("POST", b"{}")
+
+
+def recorded(body: bytes, headers: Headers) -> Event:
+    found = capture(body, headers=headers)
+    return Event(
+        id=1,
+        uid=found.uid,
+        session_id=1,
+        received_at=found.received_at,
+        source=found.source,
+        request=found.request,
+        body_sha256=found.body_sha256,
+        reading=found.reading,
+        signature=found.signature,
+        remote=found.remote,
+        same_as=None,
+    )
 
 
 async def test_a_session_is_shown_its_control_key() -> None:

@@ -106,7 +106,7 @@ def _recorded(run: Run, event_id: int) -> "Fixture":
 
 @dataclass(frozen=True)
 class _Where:
-    """`secret` signs; None leaves that to the fixture, "" is an account without one."""
+    """`secret` is the account's, "" if it has none, None if it is not known."""
 
     to: "Destination"
     customer_id: str | None
@@ -131,7 +131,7 @@ async def _where(run: Run, to: str | None) -> _Where:
     name = f"session {live.session}"
     session = to_session(live.capture_url, live.control_key, name)
     if account is None:
-        run.warn("no credential: the signature is not that of the account")
+        run.warn("no credential: the signature is not the account's")
     return _Where(session, customer_id or live.account_id, secret)
 
 
@@ -149,7 +149,7 @@ async def _account(run: Run, *, is_needed: bool) -> "tuple[Account | None, str |
         except Unreachable as exc:
             if is_needed:
                 raise
-            run.warn(f"{exc.message}: the signature is not that of the account")
+            run.warn(f"{exc.message}: the signature is not the account's")
             return None, None
 
 
@@ -161,6 +161,7 @@ def _session(run: Run) -> "Live":
     sessions = running(settings.paths.state, is_alive)
     ours = [session for session in sessions if session.profile == settings.profile]
     if not ours:
+        settings.account_credential()  # raises first if that is what is missing
         raise UsageError(
             "there is nowhere to send it: no session of profile"
             f" {settings.profile} is running",
@@ -173,9 +174,10 @@ def _made(fixture: "Fixture", where: _Where, flags: dict[str, Any]) -> "Fixture"
     """As if it happened now, to this account."""
     from devhook.core.fixture import moved
     from devhook.system import SystemClock, random_id
-    from devhook.trigger import changed, signed_with
+    from devhook.trigger import changed, signed
 
-    secret = fixture.meta.secret if where.secret is None else where.secret
+    own = fixture.meta.secret or ""
+    secret = own if where.secret is None else where.secret
     present = moved(
         fixture,
         start=SystemClock().now(),
@@ -188,7 +190,7 @@ def _made(fixture: "Fixture", where: _Where, flags: dict[str, Any]) -> "Fixture"
         unsets=flags["unsets"],
         adds=parse_sets(flags["adds"], "--add"),
     )
-    return signed_with(edited, secret)
+    return signed(edited, secret)
 
 
 async def _send(run: Run, fixture: "Fixture", to: "Destination", speed: float) -> int:
@@ -233,7 +235,7 @@ def _show(run: Run, sent: "Sent", to: "Destination") -> None:
     reading = sent.reading
     run.emit(
         "triggered",
-        event_type=reading.event_type,
+        event_type=sent.event_type,
         resource_id=reading.resource_id,
         to=to.name,
         status=sent.status,
