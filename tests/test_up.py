@@ -1,4 +1,4 @@
-"""The main job: every event recorded, forwarded, mirrored; then all as it was before."""
+"""The main job: every event recorded, forwarded, mirrored; then all as before."""
 
 import asyncio
 import hashlib

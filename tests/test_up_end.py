@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from devhook.system import SystemClock
 from tests.upbench import Bench, Running, open_bench, until
 
 CTRL_C = b"\x03"
@@ -14,12 +15,12 @@ CTRL_C = b"\x03"
 
 @asynccontextmanager
 async def taken_over(
-    folder: Path, *flags: str, attended: bool = False, **environ: str
+    folder: Path, *flags: str, attended: bool = False, linger: str = "0.3s"
 ) -> AsyncIterator[tuple[Bench, Running]]:
     """A session that is ready; when it has ended, all seven fields are as before."""
     async with open_bench(folder) as b:
         before = b.fields()
-        async with b.up(*flags, attended=attended, **environ) as up:
+        async with b.up(*flags, attended=attended, DEVHOOK_LINGER=linger) as up:
             assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])
             yield b, up
         assert b.fields() == before
@@ -70,6 +71,18 @@ async def test_a_reader_that_left_ends_nothing(tmp_path: Path) -> None:
         assert delivery.attempts[-1].status == 200
         await until(lambda: b.app.requests)
         assert await up.end() == 0
+
+
+async def test_a_reader_that_stopped_reading_holds_nothing_up(tmp_path: Path) -> None:
+    """Ctrl-S, or a pipe that nobody empties: events are answered, and the end comes."""
+    async with taken_over(tmp_path) as (b, up):
+        with up.unread():
+            for delivery in await b.sandbox.burst(400):
+                assert [a.status for a in delivery.attempts] == [200]
+            await until(lambda: len(b.app.requests) == 400)
+            up.send(signal.SIGTERM)
+            await until(lambda: up.code is not None)
+        assert await up.over() == 0
 
 
 async def test_an_error_after_the_takeover_restores(tmp_path: Path) -> None:
@@ -129,8 +142,10 @@ async def test_repeats_of_ctrl_c_are_one(tmp_path: Path) -> None:
     """Within a second they are the same wish: the restore is waited for."""
     async with taken_over(tmp_path) as (b, up):
         b.sandbox.fault(status=503, times=2)
-        for _ in range(3):
-            up.send(signal.SIGINT)
+        up.send(signal.SIGINT)
+        await up.shown("Restoring the account")
+        up.send(signal.SIGINT)
+        await up.shown("Ctrl-C once more, in a second")
         assert await up.over() == 0
 
 
@@ -150,8 +165,40 @@ async def test_a_later_ctrl_c_leaves_an_unanswered_restore(tmp_path: Path) -> No
 
 async def test_a_later_ctrl_c_cuts_the_linger_short(tmp_path: Path) -> None:
     """The account is back: nothing is left to be feared."""
-    async with taken_over(tmp_path, DEVHOOK_LINGER="1h") as (b, up):
+    async with taken_over(tmp_path, linger="1h") as (b, up):
         b.sandbox.fault(method="PUT", delay=1.1)
         up.send(signal.SIGINT)
         await up.line("restored", outcome="restored")
         assert await up.end(signal.SIGINT) == 0
+
+
+async def test_a_later_ctrl_c_leaves_an_unanswered_takeover(tmp_path: Path) -> None:
+    """Whether the PUT was carried out is not known: 4."""
+    async with open_bench(tmp_path) as b:
+        b.sandbox.fault(method="PUT", hang=True)
+        async with b.up(attended=True, ready=False) as up:
+            await until(b.puts)
+            up.type(CTRL_C)
+            await SystemClock().sleep(1.1)  # the rule is one of time
+            up.type(CTRL_C)
+            assert await up.over() == 4
+            assert "STILL POINT" in up.screen
+
+
+# --- after the restore -------------------------------------------------------------
+
+
+async def test_a_sender_that_did_not_hear_of_the_restore_is_told_again(
+    tmp_path: Path,
+) -> None:
+    """An event that comes late shows it: the same PUT once more, and no third."""
+    async with taken_over(tmp_path, linger="3s") as (b, up):
+        b.sandbox.fault(method="PUT", cache_after=3600)
+        up.send(signal.SIGTERM)
+        await up.line("restored", outcome="restored")
+        while len(b.puts()) < 3:
+            await b.sandbox.emit("call_hangup")
+            await SystemClock().sleep(0.2)
+        assert b.puts()[1].body == b.puts()[2].body
+        assert await up.over() == 0
+        assert b.sandbox.setting.uri == b.fields()["webhook_uri"]

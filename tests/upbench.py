@@ -114,6 +114,14 @@ class Running(asyncio.SubprocessProtocol):
         assert pipe is not None
         pipe.close()
 
+    @contextmanager
+    def unread(self) -> Iterator[None]:
+        """Take nothing of its standard output for a while."""
+        pipe = cast(asyncio.ReadTransport, self._transport.get_pipe_transport(1))
+        pipe.pause_reading()
+        yield
+        pipe.resume_reading()
+
     def type(self, keys: bytes) -> None:
         assert self._keyboard is not None
         os.write(self._keyboard, keys)
@@ -218,9 +226,7 @@ class Bench:
 
     @property
     def tunnel(self) -> tuple[str, ...]:
-        """The flags of a public URL that leads straight to `port`."""
-        address = f"127.0.0.1:{self.port}"
-        return "--public-url", f"http://{address}", "--listen", address
+        return straight_to(self.port)
 
     @property
     def db(self) -> Path:
@@ -302,6 +308,11 @@ async def open_bench(
         yield Bench(sandbox, far, near, terminal, port)
 
 
+def straight_to(port: int) -> tuple[str, ...]:
+    """The flags of a public URL that leads straight to a port where `up` listens."""
+    return "--public-url", f"http://127.0.0.1:{port}", "--listen", f"127.0.0.1:{port}"
+
+
 async def until(fact: Callable[[], object]) -> None:
     """Wait for what a socket brings about."""
     async with asyncio.timeout(WITHIN):
@@ -311,7 +322,7 @@ async def until(fact: Callable[[], object]) -> None:
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """One that the system gives to nobody else meanwhile: bound, and not listened on."""
+    """One that the system gives to nobody else meanwhile: bound, not listened on."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))

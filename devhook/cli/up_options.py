@@ -11,6 +11,9 @@ from devhook.errors import UsageError
 from devhook.session import Options
 from devhook.tunnel import Choice
 
+UNATTENDED_PATIENCE = 30.0
+"""Seconds until a restore that nobody watches counts as unconfirmed."""
+
 
 def options_of(run: Run, flags: Mapping[str, Any]) -> Options:
     """Flags, then what the project and the profile say, as one value."""
@@ -35,7 +38,7 @@ def options_of(run: Run, flags: Mapping[str, Any]) -> Options:
         lifetime=parse_duration(lifetime) if lifetime else None,
         supersede=flags["supersede"],
         listen=_listen(flags["listen"]),
-        attended=run.attended,
+        patience=None if run.attended else UNATTENDED_PATIENCE,
     )
 
 

@@ -9,7 +9,10 @@ from devhook.tunnel import Choice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `up` was asked to do."""
+    """What `up` was asked to do. Durations are seconds.
+
+    `patience` is how long a restore is waited for, None for as long as it takes.
+    """
 
     routes: Routes
     tunnel: Choice
@@ -24,4 +27,4 @@ class Options:
     lifetime: float | None = None
     supersede: bool = False
     listen: tuple[str, int] = ("127.0.0.1", 0)
-    attended: bool = True
+    patience: float | None = None

@@ -27,9 +27,6 @@ from devhook.tunnel import Tunnel
 LATE_AFTER = timedelta(seconds=2)
 """Seconds after a restore: time enough for the sender to hear of it."""
 
-UNATTENDED_WITHIN = 30.0
-"""Seconds a restore is waited for when nobody sits at a terminal."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
@@ -167,9 +164,8 @@ class Session:
         """Put the root back; None when nothing was changed. Later calls do nothing."""
         if self.restored is not None or not self.holds:
             return self.restored
-        within = None if self._options.attended else UNATTENDED_WITHIN
         try:
-            async with self._stop.patiently(within):
+            async with self._stop.patiently(self._options.patience):
                 self.restored = await self._hold.end()
         except TimeoutError:
             error = self._hold.error or "the API did not answer in time"
