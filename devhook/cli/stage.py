@@ -101,7 +101,7 @@ class Stage:
         """One command as a user would type it, its output on ours."""
         self._say(*args)
         done = subprocess.run(  # noqa: S603  our own commands
-            [sys.executable, "-m", "devhook", *args],
+            [sys.executable, "-m", "devhook", *args, *self._quiet],
             env=self._env,
             cwd=self.folder,
             stdout=sys.stderr if not self._run.quiet else subprocess.DEVNULL,
