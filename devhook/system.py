@@ -1,10 +1,7 @@
 """The real clock and the real source of ids: the only reader of time and randomness."""
 
 import os
-import random
-import secrets
 import time
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,24 +22,25 @@ class SystemClock:
 def new_id() -> str:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then randomness."""
     milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF000 << 64) | 0x7000 << 64
-    value = value & ~(0xC000 << 48) | 0x8000 << 48
-    return str(uuid.UUID(int=value))
+    return _uuid(milliseconds << 80 | int.from_bytes(os.urandom(10)), version=7)
 
 
 def random_id() -> str:
     """A UUIDv4, as the platform names its resources."""
-    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+    return _uuid(int.from_bytes(os.urandom(16)), version=4)
 
 
 def new_secret() -> str:
     """A path secret or key: 192 bits, safe in a URL."""
+    import secrets  # short commands need none
+
     return secrets.token_urlsafe(24)
 
 
 def chance() -> float:
     """A number in [0, 1), to spread retries by; no secret is made of it."""
+    import random
+
     return random.random()  # noqa: S311
 
 
@@ -55,6 +53,14 @@ def is_alive(mark: str) -> bool:
     """Whether the process of that mark still runs on this machine, in this boot."""
     pid, _, started = mark.partition("@")
     return pid.isdecimal() and started != "" and _started(int(pid)) == started
+
+
+def _uuid(value: int, *, version: int) -> str:
+    """128 bits, with those that say the version and the variant put in."""
+    value = value & ~(0xF000 << 64) | version << 76
+    value = value & ~(0xC000 << 48) | 0x8000 << 48
+    text = f"{value:032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def _started(pid: int) -> str:

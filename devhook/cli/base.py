@@ -149,6 +149,7 @@ class Run:
 
         if self.settles:
             _ = self.settings  # settling has a loop of its own, before this one
+        _log(self.log_level)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(coroutine)
 
@@ -313,7 +314,6 @@ def _run(ctx: click.Context) -> Run:
     if _RUN not in root.meta:
         run = root.meta[_RUN] = Run(given(ctx))
         root.color = run.color
-        _log(run.log_level)
     found: Run = root.meta[_RUN]
     return found
 

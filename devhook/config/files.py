@@ -5,13 +5,10 @@ Every key and kind is checked here, so that a typing error is met before it matt
 
 import re
 import stat
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-
-import platformdirs
 
 from devhook.config.values import near, profile_name, seconds
 from devhook.errors import ConfigError
@@ -77,6 +74,8 @@ def locate(environ: Mapping[str, str]) -> Paths:
         return Paths(
             config=root / "config.toml", data=root / "data", state=root / "state"
         )
+    import platformdirs
+
     return Paths(
         config=platformdirs.user_config_path("devhook") / "config.toml",
         data=platformdirs.user_data_path("devhook"),
@@ -212,6 +211,8 @@ def _read(path: Path) -> dict[str, Any]:
         ) from exc
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8", hint=f"mend {path}") from None
+    import tomllib  # many a machine has no file at all
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

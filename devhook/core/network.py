@@ -4,14 +4,16 @@ Decided from values alone; the rooms that dial ask here first. The same rules ho
 API, sockets, relay and guardian, and never for what listens on loopback.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from devhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -77,8 +79,10 @@ def proxy_for(url: str, network: Network) -> str | None:
     return None
 
 
-def tls_context(network: Network) -> ssl.SSLContext:
+def tls_context(network: Network) -> "ssl.SSLContext":
     """The system's authorities (or SSL_CERT_FILE's) and `ca_pem`; TLS 1.2 at least."""
+    import ssl  # most commands dial nowhere, and do without
+
     context = ssl.create_default_context()
     if network.ca_pem is not None:
         try:
