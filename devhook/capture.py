@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,7 +31,7 @@ from devhook.core.model import (
 )
 from devhook.core.reading import read
 from devhook.core.signature import badge, challenge_answer
-from devhook.errors import StoreError
+from devhook.errors import DevhookError, StoreError
 from devhook.store.journal import Journal
 
 METHODS = frozenset(("POST", "PUT", "GET", "DELETE"))
@@ -193,7 +194,7 @@ class CaptureServer:
 
     async def _too_large(self) -> None:
         now = self._clock.now()
-        await self._journal.missed("oversize", now, now)
+        await self._missed("oversize", now, now)
 
     async def _not_stored(self, why: str) -> web.Response:
         """Say it once for each time of trouble; the gap is kept when it is over."""
@@ -207,7 +208,12 @@ class CaptureServer:
         since, self._first_lost = self._first_lost, None
         self.failing_since = None
         if since is not None:
-            await self._journal.missed("storage", since, self._clock.now())
+            await self._missed("storage", since, self._clock.now())
+
+    async def _missed(self, reason: str, since: datetime, until: datetime) -> None:
+        """A gap that cannot be kept must not change what the platform is answered."""
+        with suppress(StoreError):
+            await self._journal.missed(reason, since, until)
 
     def _not_ours(self) -> web.Response:
         self.refused += 1
@@ -230,7 +236,7 @@ async def open_capture(
 ) -> AsyncIterator[CaptureServer]:
     """Serve until the block ends; requests in flight get 5 s to be answered.
 
-    Raises OSError when the address is taken.
+    Raises DevhookError when the address is taken, or none of this machine.
     """
     server = CaptureServer(door, journal, clock, new_id)
     low_level = web.Server(
@@ -243,13 +249,23 @@ async def open_capture(
     runner = web.ServerRunner(low_level, shutdown_timeout=5.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        await _listen(runner, host, port)
         bound = runner.addresses[0]
         server.url = f"http://{_in_url(bound[0])}:{bound[1]}"
         yield server
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.ServerRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as exc:
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)
+        raise DevhookError(
+            f"{_in_url(host)}:{port} cannot be listened on: {reason}",
+            hint="name a free port: --listen 127.0.0.1:8765, or 0 for any",
+        ) from exc
 
 
 def _logger() -> logging.Logger:

@@ -8,10 +8,19 @@ from pathlib import Path
 
 from devhook.core.gojson import decode, encode
 from devhook.core.http import Headers, end_to_end, without
+from devhook.relay.server import Relay
 from devhook.sandbox.sender import Delivery
 from devhook.system import new_id
 from tests.endpoint import Endpoint
+from tests.relay.rig import TOKEN, a_relay
 from tests.upbench import Bench, catalogue, open_bench
+
+
+def through(relay: Relay, folder: Path) -> tuple[str, ...]:
+    token = folder / "relay-token"
+    token.write_text(TOKEN)
+    return "--relay", relay.url, "--relay-token-file", str(token)
+
 
 MANY = 500
 AT_ONCE = 100
@@ -22,16 +31,16 @@ async def test_many_events_at_once_are_recorded_forwarded_and_mirrored(
     tmp_path: Path,
 ) -> None:
     """Byte for byte, each answered 200 after its commit; the account is as before."""
-    async with open_bench(tmp_path) as b:
+    async with open_bench(tmp_path) as b, a_relay() as relay:
         before = b.fields()
-        async with b.up() as up:
+        async with b.up(tunnel=through(relay, tmp_path)) as up:
             sent = await send(b, mixed(MANY))
             await up.lines(MANY, "event", signature="ok", same_as=None)
             await up.lines(MANY, "attempt", kind="live", status=200, verdict="ok")
             await up.lines(MANY, "attempt", kind="mirror", status=200, verdict="ok")
             assert await up.end() == 0
         assert b.fields() == before
-        assert recorded(b) == Counter(as_sent(d) for d in sent)
+        assert recorded(b) == Counter(as_recorded(d) for d in sent)
         assert counted(b, "live") == counted(b, "mirror") == MANY
         assert arrived(b.app) == Counter(as_passed_on(d, "POST") for d in sent)
         assert arrived(b.original) == Counter(as_passed_on(d, "PUT") for d in sent)
@@ -71,9 +80,10 @@ def mixed(count: int) -> list[bytes]:
 Message = tuple[str, Headers, bytes]
 
 
-def as_sent(delivery: Delivery) -> Message:
+def as_recorded(delivery: Delivery) -> Message:
     request = delivery.request
-    return f"{request.method} {request.target}", request.headers, request.body
+    line = f"{request.method} {request.target}"
+    return line, end_to_end(request.headers), request.body
 
 
 def as_passed_on(delivery: Delivery, method: str) -> Message:

@@ -12,7 +12,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -237,14 +237,15 @@ class Bench:
         self,
         *flags: str,
         target: str | None = "",
+        tunnel: Sequence[str] | None = None,
         terminal: Terminal | None = None,
         attended: bool = False,
         yes: bool = True,
         ready: bool = True,
         **environ: str,
     ) -> AsyncIterator[Running]:
-        """`up` with the application as its target, "" being it; awaited until ready."""
-        command = ["up", "--json", *self.tunnel, *flags]
+        """Awaited until ready. "" as target is the application, None no target."""
+        command = ["up", "--json", *(self.tunnel if tunnel is None else tunnel), *flags]
         command += ["--yes"] if yes else []
         if target is not None:
             command.append(target or str(self.app.port))

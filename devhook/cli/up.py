@@ -174,10 +174,10 @@ async def _session(
     async with open_session(run.settings, options, stop, SystemClock()) as session:
         if not yes:
             await _confirmed(screen, session)
-        session.start(screen.follow(session.journal))
         try:
             ready = await session.take_over()
             screen.ready(ready, options, run.settings)
+            session.start(screen.follow(session.journal))
             if ready_file:
                 _write(ready_file, ready)
             why = await session.ended()
