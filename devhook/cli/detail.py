@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from devhook.cli import lines
+from devhook.cli.color import colored
 from devhook.core.account_api import mask_url
 from devhook.core.gojson import decode
 from devhook.core.http import printable
@@ -47,13 +48,13 @@ class Detail:
 def page(detail: Detail, now: datetime, *, whole: bool) -> Iterator[str]:
     """Line by line, safe for a terminal; `whole` leaves long bodies long."""
     event = detail.event
-    yield lines.event_line(event, now)
+    yield colored(event, lines.event_line(event, now))
     yield from (f"  {name:<11} {text}" for name, text in _facts(event) if text)
     yield ""
     yield from _request(masked(event.request), whole=whole)
     for delivery in detail.deliveries:
         yield ""
-        yield _delivery_line(delivery)
+        yield colored(delivery, _delivery_line(delivery))
         for attempt in detail.attempts_of(delivery):
             yield from _attempt(attempt, now, whole=whole)
 
@@ -121,7 +122,7 @@ def _delivery_line(delivery: Delivery) -> str:
 def _attempt(attempt: Attempt, now: datetime, *, whole: bool) -> Iterator[str]:
     outcome = attempt.outcome
     text = f"  {lines.day_and_time(outcome.started_at, now)}  {lines.answer(outcome)}"
-    yield f"{text}  {EXPLANATION[attempt.verdict]}".rstrip()
+    yield colored(attempt, f"{text}  {EXPLANATION[attempt.verdict]}".rstrip())
     body = outcome.body
     short = body if whole else body[:_SHORT_ANSWER]
     yield from (f"      {line}" for line in body_lines(short, whole=whole))

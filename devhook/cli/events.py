@@ -106,8 +106,9 @@ def _follow(run: Run, chosen: "Filter", limit: int | None) -> None:
     while (reader := open_reader(run)) is None:
         time.sleep(_LOOKS_EVERY)
     with reader:
-        seen = newest(reader)
-        _list(run, reader, chosen, limit)
+        with reader.snapshot():  # what is listed now is no news afterwards
+            seen = newest(reader)
+            _list(run, reader, chosen, limit)
         version = None
         while True:
             found = reader.rows("pragma data_version")[0][0]
@@ -154,6 +155,7 @@ def _print_attempts(
     run: Run, reader: "Reader", chosen: "Filter", seen: "Cursor", now: "Cursor"
 ) -> None:
     from devhook.cli import lines
+    from devhook.cli.color import colored
     from devhook.store.query import attempts, matches
 
     for attempt in attempts(reader, after=seen.attempt, upto=now.attempt):
@@ -162,11 +164,12 @@ def _print_attempts(
         if run.json:
             run.emit("attempt", **lines.attempt_object(attempt))
         elif (text := lines.attempt_line(attempt)) is not None:
-            run.out(text)
+            run.out(colored(attempt, text))
 
 
 def _print(run: Run, reader: "Reader", event_id: int, *, outcome: bool = True) -> None:
     from devhook.cli import lines
+    from devhook.cli.color import colored
     from devhook.store.query import latest, status_of
     from devhook.system import SystemClock
 
@@ -177,8 +180,9 @@ def _print(run: Run, reader: "Reader", event_id: int, *, outcome: bool = True) -
         status = status_of(reader, event_id)
         run.emit("event", **lines.event_object(event), status=status)
         return
-    text = lines.event_line(event, SystemClock().now())
+    text = colored(event, lines.event_line(event, SystemClock().now()))
     found = latest(reader, event_id) if outcome else None
     if found is not None:
-        text += f"   {lines.outcome_text(found.delivery, found.attempt)}"
+        said = lines.outcome_text(found.delivery, found.attempt)
+        text += f"   {colored(found.delivery, said)}"
     run.out(text)

@@ -257,6 +257,7 @@ class _Tally:
 
     def _count(self, event: "Event | None", attempt: "Attempt") -> None:
         from devhook.cli import lines
+        from devhook.cli.color import colored
         from devhook.core.model import Verdict
 
         self._sent += 1
@@ -267,7 +268,7 @@ class _Tally:
             at = lines.clock_time(attempt.outcome.started_at)
             self._run.show(f"{at} --> {_named(event)}")
         if (text := lines.attempt_line(attempt)) is not None:
-            self._run.show(text)
+            self._run.show(colored(attempt, text))
 
 
 def _named(event: "Event") -> str:

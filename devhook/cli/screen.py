@@ -16,6 +16,7 @@ import click
 
 from devhook.cli import lines
 from devhook.cli.base import Run, version
+from devhook.cli.color import colored
 from devhook.cli.output import Output
 from devhook.config import Settings
 from devhook.core.account_api import mask_url
@@ -52,7 +53,7 @@ class Screen:
             self._run.emit(type_, **fields)
             text = lines.line(entry)
             if text is not None:
-                self._run.say(text)
+                self._run.say(colored(entry, text))
             await self._out.caught_up()
             await self._err.caught_up()
 
@@ -151,6 +152,9 @@ class Screen:
                 self._run.warn(_unconfirmed(restored.error, settings.profile))
 
     def _echo(self, text: str, *, err: bool = False, color: bool | None = None) -> None:
+        stream = sys.stderr if err else sys.stdout
+        if not (stream.isatty() if color is None else color):
+            text = click.unstyle(text)
         (self._err if err else self._out).put(f"{text}\n")
 
     def exit_code(self, why: Why, restored: Restored | None) -> int:

@@ -247,4 +247,5 @@ def _show(run: Run, sent: "Sent", to: "Destination") -> None:
     answer = sent.error or f"answered {sent.status}"
     took = lines.millis(sent.seconds)
     at = lines.clock_time(sent.at)
-    run.show(f"{at} ==> {name:<{lines.WIDE}} {said}   {to.name}: {answer}  {took}")
+    text = f"{at} ==> {name:<{lines.WIDE}}  {said}   {to.name}: {answer}  {took}"
+    run.show(text if sent.ok else click.style(text, fg="red"))
