@@ -278,6 +278,7 @@ async def open_bench(
     *,
     original: bool = True,
     app: Script = OK,
+    secret: str = ACME.webhook_secret,
     **options: Any,
 ) -> AsyncIterator[Bench]:
     """All that `up` meets; without an original the account's webhook is empty."""
@@ -288,6 +289,7 @@ async def open_bench(
             ACME,
             webhook_uri=f"{far.url}/voip?key=k" if original else "",
             webhook_method="PUT" if original else "",
+            webhook_secret=secret,
         )
         sandbox = await stack.enter_async_context(
             Sandbox.open(

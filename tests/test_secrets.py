@@ -1,0 +1,117 @@
+"""A whole run with secrets that can be told: they stay where the user put them."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+
+from tests.relay.rig import TOKEN, a_relay
+from tests.terminal import Finished
+from tests.upbench import Bench, Running, open_bench
+
+SIGNING = "canary-signing-secret"
+WRONG = "canary-wrong-key"
+
+
+async def test_secrets_stay_where_the_user_put_them(tmp_path: Path) -> None:
+    """In no file but the user's, no line of output, no argv, no child, no row."""
+    async with open_bench(tmp_path, secret=SIGNING) as b, a_relay() as relay:
+        config = configured(b, relay.url)
+        agent, admin = b.sandbox.agent_token, b.sandbox.admin_token
+        secrets = (b.sandbox.access_key, agent, admin, TOKEN, SIGNING, WRONG)
+        texts: list[str] = []
+        async with b.up("-vv", tunnel=()) as up:
+            await b.sandbox.emit("call_hangup")
+            await up.line("attempt", kind="live", status=200)
+            async for done in commands(b):
+                texts += [done.out, done.err]
+            texts += of_processes(up)
+            assert await up.end() == 0
+            texts += [up.screen, repr(up.seen)]
+        async for done in refusals(b, agent=agent, admin=admin):
+            texts += [done.out, done.err]
+        assert found(secrets, texts) == []
+        files = files_below(tmp_path)
+        assert b.db in files
+        assert [path for path in files if found(secrets, [text_of(path)])] == [config]
+
+
+def configured(b: Bench, relay: str) -> Path:
+    """All credentials in the user's own file, and nowhere else."""
+    config = b.terminal.home / "devhook" / "config.toml"
+    config.parent.mkdir()
+    config.touch(mode=0o600)
+    config.write_text(
+        "[profiles.default]\n"
+        f'api_url = "{b.sandbox.api_url}"\n'
+        f'access_key = "{b.sandbox.access_key}"\n'
+        f'relay = "{relay}"\n'
+        f'relay_token = "{TOKEN}"\n'
+    )
+    for name in ("DEVHOOK_API_URL", "DEVHOOK_ACCESS_KEY"):
+        del b.terminal.environ[name]
+    return config
+
+
+async def commands(b: Bench) -> AsyncIterator[Finished]:
+    """What a user does beside a running session."""
+    for command in (
+        "events -v",
+        "show 1 -vv",
+        "show 1 --as curl",
+        "show 1 --json",
+        f"replay 1 --to {b.app.port} --set data.status=x --resign -vv",
+        "trigger call_hangup",
+        "status --json -vv",
+        "webhook show --json",
+        "profile list",
+        "url",
+    ):
+        done = await b.terminal(*command.split())
+        assert done.code == 0, done.err
+        yield done
+
+
+async def refusals(b: Bench, *, agent: str, admin: str) -> AsyncIterator[Finished]:
+    """What goes wrong, and is told."""
+    for code, command, environ in (
+        (6, "up --yes -vv", {"DEVHOOK_ACCESS_KEY": WRONG}),
+        (6, "up --yes -vv", {"DEVHOOK_TOKEN": agent}),
+        (6, "up --yes -vv", {"DEVHOOK_RELAY_TOKEN": WRONG}),
+        (6, "webhook show", {"DEVHOOK_ACCESS_KEY": admin}),
+        (7, "webhook show -vv", {"DEVHOOK_API_URL": "http://127.0.0.1:9/v1.0"}),
+        (2, "up --yes --no-such-flag", {}),
+        (0, "status -vv", {"DEVHOOK_TOKEN": admin}),
+        (0, "restore -vv", {}),
+    ):
+        done = await b.terminal(*command.split(), **environ)
+        assert done.code == code, done.err
+        yield done
+
+
+def of_processes(up: Running) -> Iterator[str]:
+    """How the session was started; how its children were, and what they inherited."""
+    proc = Path("/proc")
+    if not proc.exists():
+        return
+    yield text_of(proc / str(up.pid) / "cmdline")
+    for child in children(up.pid):
+        yield text_of(proc / str(child) / "cmdline")
+        yield text_of(proc / str(child) / "environ")
+
+
+def children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from children(int(child))
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def found(secrets: Iterable[str], texts: Iterable[str]) -> list[str]:
+    return [secret for text in texts for secret in secrets if secret in text]
+
+
+def text_of(path: Path) -> str:
+    return path.read_bytes().decode("latin-1")
