@@ -2,8 +2,8 @@
 
 Replay is adding a delivery: what is chosen is bound for a target, edits and all, and
 then walks the way of every other event, so that each try is a row. Deliveries are added
-one by one as there is room for them, so that order and pace are those of the adding,
-and what an interrupted replay did not reach was never there to be sent by itself.
+as there is room for them: order and pace are those of the adding, and what an
+interrupted replay did not reach was never there to be sent by itself.
 """
 
 import asyncio
@@ -114,26 +114,33 @@ class Replay:
         self._clock = clock
         self._pace = pace
 
-    async def add(self, planned: Iterable[Planned]) -> None:
+    async def add(self, planned: Sequence[Planned]) -> None:
         """Add each delivery when its turn has come; returns once all were added."""
-        store, session_id = self.journal.store, self.journal.session_id
         due = self._clock.monotonic()
-        for event_id, address in planned:
-            await self._room()
+        at = 0
+        while at < len(planned):
+            room = await self._room()
             if self._pace.rate is not None:
                 await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
                 due = self._clock.monotonic() + 1 / self._pace.rate
-            await self.journal.write(
-                partial(store.add_delivery, session_id, event_id, address)
-            )
+                room = 1
+            turn = planned[at : at + room]
+            await self.journal.write(partial(self._add_all, turn))
+            at += len(turn)
         self.all_added = True
 
-    async def _room(self) -> None:
+    def _add_all(self, turn: Sequence[Planned]) -> None:
+        store, session_id = self.journal.store, self.journal.session_id
+        for event_id, address in turn:
+            store.add_delivery(session_id, event_id, address)
+
+    async def _room(self) -> int:
+        """How many more may be under way, at least one."""
         while True:
             changed = self.journal.changed()
             under_way = self.journal.store.count_open(self.journal.session_id)
             if under_way < self._pace.concurrency:
-                return
+                return self._pace.concurrency - under_way
             await changed.wait()
 
 
