@@ -62,12 +62,19 @@ def _list_once(run: Run, chosen: "Filter", limit: int | None) -> None:
             _say_nothing_matches(run, reader, chosen)
 
 
-def _list(run: Run, reader: "Reader", chosen: "Filter", limit: int | None) -> int:
+def _list(
+    run: Run,
+    reader: "Reader",
+    chosen: "Filter",
+    limit: int | None,
+    *,
+    upto: int | None = None,
+) -> int:
     """Print the newest that match, all for 0; how many they are."""
     from devhook.store.query import ids
 
     most = _NEWEST if limit is None else limit or None
-    newest = ids(reader, chosen, newest_first=True)
+    newest = ids(reader, chosen, newest_first=True, upto=upto)
     found = list(islice(newest, most))
     if limit is None and len(found) == most and next(newest, None) is not None:
         run.say(f"The newest {most}; --limit 0 lists all.")
@@ -108,7 +115,7 @@ def _follow(run: Run, chosen: "Filter", limit: int | None) -> None:
     with reader:
         with reader.snapshot():  # what is listed now is no news afterwards
             seen = newest(reader)
-            _list(run, reader, chosen, limit)
+            _list(run, reader, chosen, limit, upto=seen.event)
         version = None
         while True:
             found = reader.rows("pragma data_version")[0][0]
