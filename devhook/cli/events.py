@@ -62,19 +62,12 @@ def _list_once(run: Run, chosen: "Filter", limit: int | None) -> None:
             _say_nothing_matches(run, reader, chosen)
 
 
-def _list(
-    run: Run,
-    reader: "Reader",
-    chosen: "Filter",
-    limit: int | None,
-    *,
-    upto: int | None = None,
-) -> int:
+def _list(run: Run, reader: "Reader", chosen: "Filter", limit: int | None) -> int:
     """Print the newest that match, all for 0; how many they are."""
     from devhook.store.query import ids
 
     most = _NEWEST if limit is None else limit or None
-    newest = ids(reader, chosen, newest_first=True, upto=upto)
+    newest = ids(reader, chosen, newest_first=True)
     found = list(islice(newest, most))
     if limit is None and len(found) == most and next(newest, None) is not None:
         run.say(f"The newest {most}; --limit 0 lists all.")
@@ -115,7 +108,7 @@ def _follow(run: Run, chosen: "Filter", limit: int | None) -> None:
     with reader:
         with reader.snapshot():  # what is listed now is no news afterwards
             seen = newest(reader)
-            _list(run, reader, chosen, limit, upto=seen.event)
+            _list(run, reader, chosen, limit)
         version = None
         while True:
             found = reader.rows("pragma data_version")[0][0]

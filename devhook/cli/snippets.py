@@ -1,7 +1,7 @@
 """A request as something to paste: it sends the same bytes to the application.
 
 Headers travel as they do when devhook forwards: all but Host and those of one
-connection. What a client would add by itself is switched off.
+connection. What a client would add by itself is switched off, where it can be.
 """
 
 import base64
@@ -59,7 +59,7 @@ def as_httpie(request: Request, target: str) -> str:
     for name in _added(
         request, "Accept", "Accept-Encoding", "User-Agent", "Content-Type"
     ):
-        parts += [f"\\\n  '{name}:'"]
+        parts += [f"\\\n  {name}:"]
     if not body:
         return " ".join(["http --ignore-stdin", *parts])
     return _piped(body, " ".join(["http", *parts]))

@@ -1,12 +1,15 @@
 """A sandbox with an account one can lose, and a terminal that knows its key."""
 
-from collections.abc import AsyncIterator
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from devhook.sandbox import Customer, Sandbox
 from devhook.system import SystemClock, new_id
+from tests.cli.recorded import Recorded, environment
 from tests.terminal import Terminal
 
 ORIGINAL = "https://user:canary@acme.example/voip?key=canary"
@@ -36,3 +39,30 @@ def terminal(tmp_path: Path, sandbox: Sandbox) -> Terminal:
 def bare(tmp_path: Path) -> Terminal:
     """Knows no account at all."""
     return Terminal(tmp_path)
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Wall time as in UTC, so that lines are the same everywhere."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def recorded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    utc: None,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Recorded:
+    """Empty: not even a database."""
+    for name in list(os.environ):
+        if name.startswith(("DEVHOOK_", "VN_", "VOIPBIN_")):
+            monkeypatch.delenv(name)
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return Recorded(tmp_path, capsysbinary)
