@@ -202,7 +202,8 @@ def test_nothing_received_reaches_the_terminal_raw(recorded: Recorded) -> None:
 def test_a_listing_loads_no_loop_and_no_server(recorded: Recorded) -> None:
     """It is typed often, and answers at once."""
     recorded.event()
-    heavy = ("asyncio", "aiohttp", "sqlite_utils", "yaml", "websockets", "subprocess")
+    heavy = ("asyncio", "aiohttp", "websockets", "ssl", "sqlite_utils", "yaml")
+    heavy += ("logging", "platformdirs", "tomllib", "subprocess")
     code = (
         "import sys; from devhook.cli import main; main(['events'])\n"
         f"print([n for n in {heavy} if n in sys.modules])"
