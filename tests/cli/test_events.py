@@ -203,10 +203,10 @@ def test_a_listing_loads_no_loop_and_no_server(recorded: Recorded) -> None:
     """It is typed often, and answers at once."""
     recorded.event()
     heavy = ("asyncio", "aiohttp", "websockets", "ssl", "sqlite_utils", "yaml")
-    heavy += ("logging", "platformdirs", "tomllib", "subprocess")
+    also = ("logging", "platformdirs", "tomllib", "subprocess")
     code = (
         "import sys; from devhook.cli import main; main(['events'])\n"
-        f"print([n for n in {heavy} if n in sys.modules])"
+        f"print([n for n in {heavy + also} if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
