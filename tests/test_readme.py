@@ -69,13 +69,13 @@ class Terminal:
                 return f"{output}(exit code {done.returncode})\n"
             return output
         log = self.folder / f"log-{len(self.running)}"
-        with log.open("wb") as output:
+        with log.open("wb") as into:
             process = subprocess.Popen(
                 ["bash", "-c", f"exec {command}" if "=" not in command else command],
                 env=self.env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=into,
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
