@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 from tests.relay.rig import TOKEN, a_relay
+from tests.running import Running
 from tests.terminal import Finished
-from tests.upbench import Bench, Running, open_bench
+from tests.upbench import Bench, open_bench
 
 SIGNING = "canary-signing-secret"
 WRONG = "canary-wrong-key"

@@ -1,29 +1,13 @@
 """However `up` ends, the account is as it was before."""
 
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from devhook.system import SystemClock
-from tests.upbench import Bench, Running, open_bench, until
-
-CTRL_C = b"\x03"
-
-
-@asynccontextmanager
-async def taken_over(
-    folder: Path, *flags: str, attended: bool = False, linger: str = "0.3s"
-) -> AsyncIterator[tuple[Bench, Running]]:
-    """A session that is ready; when it has ended, all seven fields are as before."""
-    async with open_bench(folder) as b:
-        before = b.fields()
-        async with b.up(*flags, attended=attended, DEVHOOK_LINGER=linger) as up:
-            assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])
-            yield b, up
-        assert b.fields() == before
+from tests.running import CTRL_C, until
+from tests.upbench import open_bench, taken_over
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -39,6 +23,9 @@ async def test_a_signal_ends_and_restores(
             "webhook_method": "PUT",
             "outcome": "restored",
         }
+        kept = "select tunnel, public_url, target, ended_how from sessions"
+        url = up.ready["public_url"]
+        assert b.rows(kept) == [("public-url", url, f"{b.app.url}/", "asked")]
 
 
 async def test_ctrl_c_at_a_terminal_restores(tmp_path: Path) -> None:
@@ -125,66 +112,6 @@ async def test_an_end_before_the_takeover_changes_nothing(tmp_path: Path) -> Non
         assert b.puts() == []
 
 
-async def test_ctrl_c_at_the_question_changes_nothing(tmp_path: Path) -> None:
-    """130, as before any other change."""
-    async with open_bench(tmp_path) as b:
-        async with b.up(attended=True, yes=False, ready=False) as up:
-            await up.shown("[y/N]")
-            up.type(CTRL_C)
-            assert await up.over() == 130
-        assert b.puts() == []
-
-
-# --- impatience --------------------------------------------------------------------
-
-
-async def test_repeats_of_ctrl_c_are_one(tmp_path: Path) -> None:
-    """Within a second they are the same wish: the restore is waited for."""
-    async with taken_over(tmp_path) as (b, up):
-        b.sandbox.fault(status=503, times=2)
-        up.send(signal.SIGINT)
-        await up.shown("Restoring the account")
-        up.send(signal.SIGINT)
-        await up.shown("Ctrl-C once more, in a second")
-        assert await up.over() == 0
-
-
-async def test_a_later_ctrl_c_leaves_an_unanswered_restore(tmp_path: Path) -> None:
-    """4, and loudly: the account may still point here."""
-    async with open_bench(tmp_path) as b, b.up(attended=True) as up:
-        asked = len(b.sandbox.requests)
-        b.sandbox.fault(status=503, times=None)
-        up.type(CTRL_C)
-        await until(lambda: len(b.sandbox.requests) > asked + 2)  # after 1.5 s
-        up.type(CTRL_C)
-        assert await up.over() == 4
-        assert "STILL POINT" in up.screen
-        assert "devhook restore -p default" in up.screen
-        assert up.seen[-1]["outcome"] == "unconfirmed"
-
-
-async def test_a_later_ctrl_c_cuts_the_linger_short(tmp_path: Path) -> None:
-    """The account is back: nothing is left to be feared."""
-    async with taken_over(tmp_path, linger="1h") as (b, up):
-        b.sandbox.fault(method="PUT", delay=1.1)
-        up.send(signal.SIGINT)
-        await up.line("restored", outcome="restored")
-        assert await up.end(signal.SIGINT) == 0
-
-
-async def test_a_later_ctrl_c_leaves_an_unanswered_takeover(tmp_path: Path) -> None:
-    """Whether the PUT was carried out is not known: 4."""
-    async with open_bench(tmp_path) as b:
-        b.sandbox.fault(method="PUT", hang=True)
-        async with b.up(attended=True, ready=False) as up:
-            await until(b.puts)
-            up.type(CTRL_C)
-            await SystemClock().sleep(1.1)  # the rule is one of time
-            up.type(CTRL_C)
-            assert await up.over() == 4
-            assert "STILL POINT" in up.screen
-
-
 # --- after the restore -------------------------------------------------------------
 
 
@@ -192,7 +119,7 @@ async def test_a_sender_that_did_not_hear_of_the_restore_is_told_again(
     tmp_path: Path,
 ) -> None:
     """An event that comes late shows it: the same PUT once more, and no third."""
-    async with taken_over(tmp_path, linger="3s") as (b, up):
+    async with taken_over(tmp_path, linger="2.5s") as (b, up):
         b.sandbox.fault(method="PUT", cache_after=3600)
         up.send(signal.SIGTERM)
         await up.line("restored", outcome="restored")

@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from devhook.store.takeovers import Takeovers
+from tests.running import until
 from tests.terminal import Terminal
-from tests.upbench import Bench, free_port, open_bench, straight_to, until
+from tests.upbench import Bench, free_port, open_bench, straight_to
 
 COLLEAGUE = "https://colleague.example/hook"
 
@@ -19,10 +20,8 @@ def elsewhere(b: Bench, folder: Path) -> Terminal:
     """Another machine's home: it knows the account and has no record of anything."""
     folder.mkdir()
     terminal = Terminal(folder)
-    terminal.environ |= {
-        name: value
-        for name, value in b.terminal.environ.items()
-        if name.startswith("DEVHOOK_") and name != "DEVHOOK_HOME"
+    terminal.environ = b.terminal.environ | {
+        name: terminal.environ[name] for name in ("HOME", "DEVHOOK_HOME")
     }
     return terminal
 

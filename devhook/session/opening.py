@@ -39,11 +39,11 @@ from devhook.store.rows import to_text
 from devhook.store.store import Store
 from devhook.store.takeovers import Takeovers
 from devhook.takeover import Hold, challenge, is_live
-from devhook.tunnel import open_tunnel
+from devhook.tunnel import Tunnel, open_tunnel
 from devhook.wire import Wire
 
 DRAIN_WITHIN = 5.0
-PROVEN_WITHIN = 10.0
+PROVEN_WITHIN = 5.0
 
 
 @asynccontextmanager
@@ -76,7 +76,7 @@ async def open_session(
         forwarding = _forwarding(options, root, capture.door.hop)
         forwarder = Forwarder(journal, sender, forwarding, clock)
         loops.start(forwarder.run())
-        stack.push_async_callback(_drain, forwarder)
+        stack.push_async_callback(_drain, forwarder, stop)
         tunnel = await enter(
             open_tunnel(
                 options.tunnel,
@@ -89,6 +89,7 @@ async def open_session(
             )
         )
         capture.door.prefixes = ("", urlsplit(tunnel.public_url).path.rstrip("/"))
+        await _keep(journal, tunnel)
         session = Session(
             settings=settings,
             options=options,
@@ -130,11 +131,18 @@ async def _begin(
         account=account.id,
         source="up",
         process=system.this_process(),
-        tunnel=options.tunnel.kind,
         target=target,
     )
     now = clock.now()
     await journal.write(lambda: store.inherit(session_id, target or "", now))
+
+
+async def _keep(journal: Journal, tunnel: Tunnel) -> None:
+    """Write down how the session is reached."""
+    columns = {"tunnel": tunnel.kind, "public_url": tunnel.public_url}
+    await journal.write(
+        lambda: journal.store.update_session(journal.session_id, **columns)
+    )
 
 
 async def _end(journal: Journal, stop: Stop, clock: Clock) -> None:
@@ -148,10 +156,10 @@ async def _end(journal: Journal, stop: Stop, clock: Clock) -> None:
         await journal.write(verb)
 
 
-async def _drain(forwarder: Forwarder) -> None:
+async def _drain(forwarder: Forwarder, stop: Stop) -> None:
     """Give what is captured a few seconds to be delivered."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_WITHIN):
+        async with stop.patiently(DRAIN_WITHIN):
             await forwarder.drained()
 
 
