@@ -76,12 +76,22 @@ class CaptureServer:
         self.door = door
         self.refused = 0
         self.failing_since: float | None = None
+        self._failed_at = 0.0
         self.url = ""
         self._journal = journal
         self._clock = clock
         self._new_id = new_id
         self._held = 0
         self._first_lost: datetime | None = None
+
+    @property
+    def failing_for(self) -> float:
+        """Seconds from the first event that could not be stored to the latest.
+
+        One failure and then silence is no trouble that lasts: nobody lost anything.
+        """
+        since = self.failing_since
+        return 0.0 if since is None else self._failed_at - since
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path.encode("utf-8", "surrogateescape")
@@ -101,9 +111,12 @@ class CaptureServer:
             async with asyncio.timeout(READ_WITHIN):
                 body = await self._body(request)
         except TimeoutError:
-            return web.Response(status=408, headers={"Connection": "close"})
+            await self._lost("storage")  # a 4xx would count as delivered, for good
+            return _unavailable(close=True)
+        except (ConnectionError, web.RequestPayloadError):
+            return _unavailable(close=True)  # it hung up: nobody reads this
         if body is None:
-            await self._too_large()
+            await self._lost("oversize")
             return _unavailable()
         try:
             return await self._record(
@@ -192,14 +205,15 @@ class CaptureServer:
         good = hmac.compare_digest(shown.encode("latin-1"), key)
         return Source.TRIGGER if good else None
 
-    async def _too_large(self) -> None:
+    async def _lost(self, reason: str) -> None:
         now = self._clock.now()
-        await self._missed("oversize", now, now)
+        await self._missed(reason, now, now)
 
     async def _not_stored(self, why: str) -> web.Response:
         """Say it once for each time of trouble; the gap is kept when it is over."""
+        self._failed_at = self._clock.monotonic()
         if self.failing_since is None:
-            self.failing_since = self._clock.monotonic()
+            self.failing_since = self._failed_at
             self._first_lost = self._clock.now()
             await self._journal.tell("storage", message=why)
         return _unavailable()
@@ -220,8 +234,11 @@ class CaptureServer:
         return web.Response(status=404)
 
 
-def _unavailable() -> web.Response:
-    return web.Response(status=503, headers={"Retry-After": "1"})
+def _unavailable(*, close: bool = False) -> web.Response:
+    response = web.Response(status=503, headers={"Retry-After": "1"})
+    if close:
+        response.force_close()
+    return response
 
 
 @asynccontextmanager

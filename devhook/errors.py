@@ -53,12 +53,18 @@ class ProviderError(DevhookError):
 
 
 class Unreachable(ProviderError):
-    pass
+    """`answered`: the API itself said no; else what became of a PUT is not known."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, answered: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.answered = answered
 
 
 class Throttled(Unreachable):
     def __init__(self, message: str, *, hint: str, retry_after: float) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, answered=True)
         self.retry_after = retry_after
 
 

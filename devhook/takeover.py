@@ -10,6 +10,7 @@ process will call the same decisions from its own, synchronous, loop.
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from devhook.core import takeover as core
@@ -23,6 +24,8 @@ from devhook.errors import (
     Refused,
     StoreError,
     TakeoverError,
+    Throttled,
+    Unreachable,
 )
 from devhook.provider.client import AccountClient
 from devhook.send import Sender, Sending
@@ -32,6 +35,9 @@ SPACING = 1.0
 """Seconds between two PUTs: the sender's cache may otherwise keep the older one."""
 
 SEEN_WITHIN = 10.0
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries to restore, whatever the API asks for."""
+
 _PROBES = 3
 
 
@@ -69,6 +75,7 @@ class Hold:
         self._clock = clock
         self._bound = bound
         self._put_at: float | None = None
+        self._unknown_until: datetime | None = None
 
     @property
     def error(self) -> str | None:
@@ -133,9 +140,8 @@ class Hold:
 
     async def look(self) -> Setting | None:
         """What the account says when it is no longer ours; None while it is."""
-        account = await self._client.get()
-        record = self._held()
-        if account.webhook_uri == record.mine:
+        account = await self._account()
+        if core.is_ours(self._held(), account.webhook_uri):
             return None
         return Setting(uri=account.webhook_uri, method=account.webhook_method)
 
@@ -152,12 +158,13 @@ class Hold:
             try:
                 settled = await self._step()
             except Refused as exc:
-                self._note(Stage.UNRESOLVED, error=exc.message)
+                self._refused(exc)
                 return Restored(Ending.UNCONFIRMED, None, exc.message)
             except ProviderError as exc:
                 self._note(self._held().stage, error=exc.message)
-                await self._clock.sleep(max(pause, getattr(exc, "retry_after", 0) or 0))
-                pause = min(60.0, pause * 2)
+                wanted = exc.retry_after if isinstance(exc, Throttled) else 0.0
+                await self._clock.sleep(max(pause, min(wanted, LONGEST_PAUSE)))
+                pause = min(LONGEST_PAUSE, pause * 2)
             else:
                 if settled is not None:
                     return settled
@@ -177,17 +184,20 @@ class Hold:
 
     async def _step(self) -> Restored | None:
         """One GET and what follows from it; None when another look is needed."""
-        account = await self._client.get()
+        account = await self._account()
         record = self._held()
         decision = core.to_restore(
-            record, account, now=self._clock.now(), bound=self._bound
+            record,
+            account,
+            now=self._clock.now(),
+            bound=self._bound,
+            unknown_until=self._unknown_until,
         )
         match decision:
             case core.Put():
                 await self._spaced()
                 self._note(Stage.RESTORING)
-                self._put_at = self._clock.monotonic()
-                await self._client.put(decision.fields)
+                await self._restore(decision.fields)
                 return None
             case core.Wait():
                 await self._clock.sleep(min(1.0, self._bound / 10))
@@ -199,10 +209,37 @@ class Hold:
                 self._note(Stage.SUPERSEDED)
                 return Restored(Ending.FOREIGN, decision.found)
 
+    async def _restore(self, fields: dict[str, str]) -> None:
+        self._put_at = self._clock.monotonic()
+        try:
+            await self._client.put(fields)
+        except Unreachable as exc:
+            if not exc.answered:
+                bound = timedelta(seconds=self._bound)
+                self._unknown_until = self._clock.now() + bound
+            raise
+
+    async def _account(self) -> Account:
+        """The account of the record; Refused when the credential is of another."""
+        account = await self._client.get()
+        if account.id != self._held().account_id:
+            raise Refused(
+                "the credential is of another account than the one to restore",
+                hint="devhook restore -p PROFILE, with the profile that was taken over",
+            )
+        return account
+
+    def _refused(self, exc: Refused) -> None:
+        """Not settled; but a PUT that may be under way is not forgotten for it."""
+        stage = self._held().stage
+        if stage is not Stage.PUT_SENT:
+            stage = Stage.UNRESOLVED
+        self._note(stage, error=exc.message)
+
     async def _settled(self, account: Account) -> Account:
         """The account must still be what was classified when the record is made."""
         now = await self._client.get()
-        if now.id != account.id or now.webhook_uri != account.webhook_uri:
+        if now.id != account.id or not _same_setting(now, account):
             raise ChangedElsewhere(
                 "the account's webhook was changed while devhook was starting",
                 hint="look with `devhook webhook show`, then start again",
@@ -215,7 +252,7 @@ class Hold:
             again = await self._client.get()
             if core.same_before_put(before, again):
                 return again
-            if again.webhook_uri != before.webhook_uri:
+            if not _same_setting(again, before):
                 break
             before = again
         raise ChangedElsewhere(
@@ -291,6 +328,13 @@ class Hold:
         if self.record is None:
             raise RuntimeError("no takeover was begun")
         return self.record
+
+
+def _same_setting(one: Account, two: Account) -> bool:
+    return (one.webhook_uri, one.webhook_method) == (
+        two.webhook_uri,
+        two.webhook_method,
+    )
 
 
 async def challenge(sender: Sender, uri: str, nonce: str, within: float) -> bool:

@@ -6,14 +6,14 @@ A command's module is imported when it is called; its line of help in the table 
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import click
 
 from devhook.cli.base import Group, json_line, override, version
 from devhook.core.http import printable
-from devhook.errors import DevhookError
+from devhook.errors import DevhookError, NotRestored
 
 # name -> (module:attribute, the first line of its help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -196,14 +196,19 @@ def _near(option: str, possibilities: Iterable[str]) -> list[str]:
 
 
 def _only_error(group: ExceptionGroup[Exception]) -> DevhookError:
-    """The first of our errors in a group of nothing else; any other group is a bug."""
+    """The gravest of our errors in a group of nothing else; any other is a bug."""
     _, bugs = group.split(DevhookError)
     if bugs is not None:
         raise group
-    error: Exception = group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return cast("DevhookError", error)
+    return max(_flat(group), key=lambda error: isinstance(error, NotRestored))
+
+
+def _flat(group: ExceptionGroup[Exception]) -> Iterator[DevhookError]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _flat(error)
+        else:
+            yield cast("DevhookError", error)
 
 
 def _report(error: DevhookError, given: dict[str, Any], args: Sequence[str]) -> int:

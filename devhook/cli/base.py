@@ -100,9 +100,15 @@ class Run:
 
     def _settle(self, settings: "Settings") -> None:
         """Cheap when nothing is open: the file of the records is looked at, no more."""
+        from devhook.errors import StoreError
         from devhook.store.takeovers import Takeovers
 
-        if records := Takeovers(settings.paths.state).open_records():
+        try:
+            records = Takeovers(settings.paths.state).open_records()
+        except StoreError as exc:
+            self.warn(f"{exc.message}; {exc.hint}")
+            return
+        if records:
             from devhook.cli.settle import settle
 
             settle(self, settings, records)

@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING
 import click
 
 from devhook.cli.base import Run, command, pass_run
-from devhook.errors import ChangedElsewhere, NotRestored, UsageError
+from devhook.errors import (
+    ChangedElsewhere,
+    DevhookError,
+    NotRestored,
+    StoreError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from devhook.core.model import Account, Setting, Takeover
     from devhook.takeover import Restored
 
@@ -50,39 +58,48 @@ def restore(
 
 
 def _from_records(run: Run, *, dry_run: bool) -> None:
-    from devhook.cli.settle import restore_record
+    """Each record, whatever became of the one before it; the worst is the exit code."""
     from devhook.store.takeovers import Takeovers
 
-    settings = run.settings
-    records = Takeovers(settings.paths.state).open_records()
+    records = Takeovers(run.settings.paths.state).open_records()
     if not records:
         run.say("Nothing to restore: no takeover of this machine is open.")
-    foreign = False
+    failed: list[DevhookError] = []
     for record in records:
         if dry_run:
             run.say(f"Would restore {_named(record)} to {_shown(record.root)}.")
             continue
-        restored = restore_record(
-            run, settings, record, within=settings.in_flight_bound + 30
-        )
-        foreign = _told(run, _named(record), restored) or foreign
-    if foreign:
-        raise ChangedElsewhere(
-            "the account was set by somebody else; it was left alone",
-            hint="devhook webhook show",
-        )
+        try:
+            _restore(run, record)
+        except DevhookError as exc:
+            failed.append(exc)
+    if failed:
+        worst = max(failed, key=lambda exc: (exc.exit_code == 4, exc.exit_code))
+        for other in failed:
+            if other is not worst:
+                run.warn(f"{other.message}; {other.hint}")
+        raise worst
 
 
-def _told(run: Run, name: str, restored: "Restored") -> bool:
-    """Say how it ended; whether the setting was somebody else's."""
+def _restore(run: Run, record: "Takeover") -> None:
+    from devhook.cli.settle import restore_record
+
+    settings = run.settings
+    within = settings.in_flight_bound + 30
+    restored = restore_record(run, settings, record, within=within)
+    _told(run, _named(record), restored)
+
+
+def _told(run: Run, name: str, restored: "Restored") -> None:
+    """Say how it ended; raises for any end but a restore."""
     from devhook.core.account_api import mask_url
     from devhook.takeover import Ending
 
     setting = restored.setting
     run.emit(
         "restored",
-        webhook_uri=setting and mask_url(setting.uri),
-        webhook_method=setting and setting.method,
+        webhook_uri=None if setting is None else mask_url(setting.uri),
+        webhook_method=None if setting is None else setting.method,
         outcome=restored.ending,
     )
     if restored.ending is Ending.UNCONFIRMED:
@@ -91,16 +108,17 @@ def _told(run: Run, name: str, restored: "Restored") -> bool:
             hint="run devhook restore again when the API answers",
         )
     if restored.ending is Ending.FOREIGN:
-        return True
+        raise ChangedElsewhere(
+            f"{name} was set by somebody else; it was left alone",
+            hint="devhook webhook show",
+        )
     run.say(f"Restored {name} to {_shown(setting)}.")
-    return False
 
 
 def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
     """Undo a takeover by what its marker says; another machine may have made it."""
     from devhook.core.takeover import marked_root
     from devhook.store.lock import account_lock
-    from devhook.store.takeovers import Takeovers
 
     settings = run.settings
     account = run.main(_account(run))
@@ -114,11 +132,7 @@ def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> No
     if dry_run:
         return
     with account_lock(settings.paths.state, settings.api_url, account.id):
-        known = {
-            record.root.uri
-            for record in Takeovers(settings.paths.state).open_records()
-            if record.mine == account.webhook_uri
-        }
+        known = _known_roots(settings.paths.state, account.webhook_uri)
         # A marker can be forged: without a person, something else must name the root.
         if yes and found.uri not in known and found.uri != root:
             raise UsageError(
@@ -130,11 +144,18 @@ def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> No
                 "nothing was changed", hint="say y, or add --root and --yes"
             )
         restored = run.main(_put_back(run, account, found))
-    if _told(run, f"account {account.name or account.id}", restored):
-        raise ChangedElsewhere(
-            "the account was changed meanwhile; it was left alone",
-            hint="devhook webhook show",
-        )
+    _told(run, f"account {account.name or account.id}", restored)
+
+
+def _known_roots(state: "Path", webhook_uri: str) -> set[str]:
+    """What records of this machine say of it; nothing, if they are damaged."""
+    from devhook.store.takeovers import Takeovers
+
+    try:
+        records = Takeovers(state).open_records()
+    except StoreError:
+        return set()
+    return {record.root.uri for record in records if record.mine == webhook_uri}
 
 
 async def _account(run: Run) -> "Account":
@@ -148,7 +169,9 @@ async def _account(run: Run) -> "Account":
 
 async def _put_back(run: Run, account: "Account", root: "Setting") -> "Restored":
     """Adopt the takeover under a record of our own, then end it as any other."""
-    from devhook.core.model import Stage
+    from contextlib import suppress
+
+    from devhook.core.takeover import adopted
     from devhook.provider.client import AccountClient
     from devhook.store.takeovers import Takeovers
     from devhook.system import SystemClock, this_process
@@ -156,18 +179,16 @@ async def _put_back(run: Run, account: "Account", root: "Setting") -> "Restored"
 
     settings, clock = run.settings, SystemClock()
     takeovers = Takeovers(settings.paths.state)
-    record = takeovers.add(
+    record = adopted(
+        account,
+        root,
         api_url=settings.api_url,
-        account_id=account.id,
-        account_name=account.name,
         profile=settings.profile,
-        session_id=None,
         process=this_process(),
-        mine=account.webhook_uri,
-        root=root,
         at=clock.now(),
     )
-    record = takeovers.advance(record, Stage.ACTIVE, clock.now())
+    with suppress(StoreError):  # where no record can be kept, the marker is one
+        record = takeovers.keep(record)
     bound = settings.in_flight_bound
     credential = settings.account_credential()
     async with AccountClient(settings.api_url, credential, settings.network) as client:

@@ -4,20 +4,21 @@ With no open record this is one query of the standard library.
 """
 
 import os
-from contextlib import ExitStack
-from pathlib import Path
+import time
 
 from devhook.cli.base import Run
 from devhook.config import Flags, Settings, load
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Takeover
-from devhook.errors import ChangedElsewhere, DevhookError
+from devhook.errors import ChangedElsewhere, ConfigError, DevhookError
 from devhook.provider.client import AccountClient
 from devhook.store.lock import account_lock
-from devhook.store.takeovers import Takeovers
+from devhook.store.takeovers import ENDS, Takeovers
 from devhook.system import SystemClock
 from devhook.takeover import Ending, Restored, recover
+
+_CREDENTIALS = ("DEVHOOK_", "VN_", "VOIPBIN_")
 
 WITHIN = 5.0
 """Seconds that a command about something else may be held up."""
@@ -25,9 +26,11 @@ WITHIN = 5.0
 
 def settle(run: Run, settings: Settings, records: list[Takeover]) -> None:
     """Restore what nobody looks after any more; warn and go on where that fails."""
+    deadline = time.monotonic() + WITHIN
     for record in records:
+        left = max(0.5, deadline - time.monotonic())
         try:
-            restored = restore_record(run, settings, record, within=WITHIN)
+            restored = restore_record(run, settings, record, within=left)
         except ChangedElsewhere:
             continue  # a live session looks after it
         except DevhookError as exc:
@@ -44,39 +47,50 @@ def restore_record(
 ) -> Restored:
     """Put back one record's root, with its own profile's credential.
 
-    Raises ChangedElsewhere while the session that made it lives.
+    Raises ChangedElsewhere while the session that made it lives, ConfigError when its
+    profile is of another API by now.
     """
-    own = _own_settings(run, settings, record)
-    clock = SystemClock()
+    own = _own_settings(settings, record)
+    credential = own.account_credential()
+    takeovers, clock = Takeovers(own.paths.state), SystemClock()
 
-    async def restoring() -> Restored:
-        client = AccountClient(own.api_url, own.account_credential(), own.network)
-        async with client:
+    async def restoring(record: Takeover) -> Restored:
+        async with AccountClient(own.api_url, credential, own.network) as client:
             return await recover(
                 client,
-                Takeovers(own.paths.state),
+                takeovers,
                 record,
                 clock,
                 bound=own.in_flight_bound,
                 within=within,
             )
 
-    with ExitStack() as stack:
-        lock = account_lock(own.paths.state, record.api_url, record.account_id)
-        stack.enter_context(lock)
-        return run.main(restoring())
+    with account_lock(own.paths.state, record.api_url, record.account_id):
+        # Its session may have gone on, or ended, since the record was read.
+        now = takeovers.find(record.id)
+        if now is None or now.stage in ENDS:
+            return Restored(Ending.RESTORED, record.root)
+        return run.main(restoring(now))
 
 
-def _own_settings(run: Run, settings: Settings, record: Takeover) -> Settings:
+def _own_settings(settings: Settings, record: Takeover) -> Settings:
+    """Those of the record's profile, as its file has them.
+
+    What this command was told of credentials is for this command's account: it is shown
+    to the API of the record only where both are the same.
+    """
     if record.profile == settings.profile and record.api_url == settings.api_url:
         return settings
-    flags = Flags(profile=record.profile)
-    own = load(flags, os.environ, cwd=Path.cwd())
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("DEVHOOK_HOME", "HOME") or not name.startswith(_CREDENTIALS)
+    }
+    own = load(Flags(profile=record.profile), environ, cwd=settings.paths.config.parent)
     if own.api_url != record.api_url:
-        own = load(
-            Flags(profile=record.profile, api_url=record.api_url),
-            os.environ,
-            cwd=Path.cwd(),
+        raise ConfigError(
+            f"profile {record.profile} is not at {record.api_url} any more",
+            hint=f"devhook restore -p {record.profile} --api-url {record.api_url}",
         )
     return own
 

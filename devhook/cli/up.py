@@ -211,9 +211,10 @@ async def _undone(
     restored = await session.restore()
     screen.restored(restored, run.settings)
     unconfirmed = restored is not None and restored.ending == "unconfirmed"
-    if unconfirmed and isinstance(exc, DevhookError):
+    if unconfirmed:
+        why = exc.message if isinstance(exc, DevhookError) else "the session broke off"
         raise NotRestored(
-            f"{exc.message}; whether the account is as before is not known",
+            f"{why}; whether the account is as before is not known",
             hint="devhook restore",
         ) from exc
 

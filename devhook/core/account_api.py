@@ -35,6 +35,8 @@ FIELDS: Final = (
 
 _Object: TypeAlias = dict[str, Json]
 _DEFAULT_WAIT = 1.0
+_GIVEN_UP = (408, 504)
+"""A gateway that gave up waiting does not know what became of the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +272,7 @@ def _error(request: ApiRequest, answer: ApiAnswer) -> ProviderError:
     return Unreachable(
         printable(f"{place} answered {status}{detail}"),
         hint="try again in a moment" if status >= 500 else _API_HINT,
+        answered=status not in _GIVEN_UP,
     )
 
 
@@ -312,4 +315,5 @@ def _credential_hint(credential: Credential | None) -> str:
 
 def _retry_after(headers: Headers) -> float:
     text = (first(headers, "Retry-After") or "").strip()
-    return float(text) if text.isascii() and text.isdigit() else _DEFAULT_WAIT
+    is_number = text.isascii() and text.isdigit() and len(text) < 10
+    return float(text) if is_number else _DEFAULT_WAIT

@@ -75,6 +75,34 @@ def root_of(account: Account) -> Setting:
     )
 
 
+def adopted(
+    account: Account,
+    root: Setting,
+    *,
+    api_url: str,
+    profile: str,
+    process: str,
+    at: datetime,
+) -> Takeover:
+    """The record of a takeover that another machine made, as we found it."""
+    return Takeover(
+        id=0,
+        api_url=api_url,
+        account_id=account.id,
+        account_name=account.name,
+        profile=profile,
+        session_id=None,
+        process=process,
+        mine=account.webhook_uri,
+        root=root,
+        stage=Stage.ACTIVE,
+        started_at=at,
+        put_at=None,
+        ended_at=None,
+        error=None,
+    )
+
+
 def fields_with(account: Account, setting: Setting) -> dict[str, str]:
     """The seven fields of a PUT: five as they are, two as they shall be."""
     return account.fields() | {
@@ -145,15 +173,32 @@ class Wait:
 Restoring: TypeAlias = Put | Done | Leave | Wait
 
 
+def is_ours(record: Takeover, uri: str) -> bool:
+    """Byte for byte what we put, with its fragment or, where the API cuts it, without.
+
+    Either holds our path secret, so nobody else can have set it.
+    """
+    return uri in (record.mine, record.mine.partition("#")[0])
+
+
 def to_restore(
-    record: Takeover, account: Account, *, now: datetime, bound: float
+    record: Takeover,
+    account: Account,
+    *,
+    now: datetime,
+    bound: float,
+    unknown_until: datetime | None = None,
 ) -> Restoring:
     """What puts the root back, given what the account says now.
 
-    `bound` is how many seconds a PUT may be under way before it counts as lost.
+    `bound` is how many seconds a PUT may be under way before it counts as lost;
+    `unknown_until` is when that is so for a restoring PUT that was never answered: sent
+    again before, the older of the two might land on somebody's newer change.
     """
     found = Setting(uri=account.webhook_uri, method=account.webhook_method)
-    if found.uri == record.mine:
+    if is_ours(record, found.uri):
+        if unknown_until is not None and now < unknown_until:
+            return Wait(unknown_until)
         return Put(fields_with(account, record.root))
     if record.stage is Stage.PUT_SENT and record.put_at is not None:
         until = record.put_at + timedelta(seconds=bound)

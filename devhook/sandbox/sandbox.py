@@ -197,6 +197,10 @@ class Sandbox:
         """Script a `Fault`, given by its fields, for requests to come."""
         self._state.faults.add(Fault(**script), self.account)
 
+    def clear_faults(self) -> None:
+        """Nothing goes wrong any more; the account stays as it is."""
+        self._state.faults.clear()
+
     def reset(self) -> None:
         """As it was when it opened."""
         self._state.reset()

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,8 +55,9 @@ class Takeovers:
         """All, newest first."""
         return self._select("order by id desc limit ?", limit)
 
-    def find(self, record_id: int) -> Takeover:
-        return self._select("where id = ?", record_id)[0]
+    def find(self, record_id: int) -> Takeover | None:
+        found = self._select("where id = ?", record_id)
+        return found[0] if found else None
 
     def add(
         self,
@@ -71,27 +73,28 @@ class Takeovers:
         at: datetime,
     ) -> Takeover:
         """A new record in stage `prepared`, on disk when this returns."""
+        record = Takeover(
+            id=0,
+            api_url=api_url,
+            account_id=account_id,
+            account_name=account_name,
+            profile=profile,
+            session_id=session_id,
+            process=process,
+            mine=mine,
+            root=root,
+            stage=Stage.PREPARED,
+            started_at=at,
+            put_at=None,
+            ended_at=None,
+            error=None,
+        )
+        return self.keep(record)
+
+    def keep(self, record: Takeover) -> Takeover:
+        """A record made elsewhere, on disk and with its id when this returns."""
         with self._written() as db:
-            row_id = db.execute(
-                "insert into takeovers (api_url, account_id, account_name, profile,"
-                " session_id, process, mine, root_uri, root_method, stage, started_at)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    api_url,
-                    account_id,
-                    account_name,
-                    profile,
-                    session_id,
-                    process,
-                    mine,
-                    root.uri,
-                    root.method,
-                    Stage.PREPARED,
-                    _to_text(at),
-                ),
-            ).lastrowid
-        assert row_id is not None  # noqa: S101  an insert has one
-        return self.find(row_id)
+            return _inserted(db, record)
 
     def advance(
         self,
@@ -102,23 +105,33 @@ class Takeovers:
         mine: str | None = None,
         error: str | None = None,
     ) -> Takeover:
-        """The record in its new stage, on disk when this returns."""
-        put_at = at if stage is Stage.PUT_SENT else record.put_at
-        ended_at = at if stage in ENDS else None
+        """The record in its new stage, on disk when this returns.
+
+        It is written anew when the file was deleted or replaced meanwhile.
+        """
+        moved = replace(
+            record,
+            stage=stage,
+            mine=mine or record.mine,
+            put_at=at if stage is Stage.PUT_SENT else record.put_at,
+            ended_at=at if stage in ENDS else None,
+            error=error,
+        )
         with self._written() as db:
-            db.execute(
+            changed = db.execute(
                 "update takeovers set stage = ?, mine = ?, put_at = ?, ended_at = ?,"
-                " error = ? where id = ?",
+                " error = ? where id = ? and mine = ?",
                 (
-                    stage,
-                    mine or record.mine,
-                    put_at and _to_text(put_at),
-                    ended_at and _to_text(ended_at),
-                    error,
+                    moved.stage,
+                    moved.mine,
+                    moved.put_at and _to_text(moved.put_at),
+                    moved.ended_at and _to_text(moved.ended_at),
+                    moved.error,
                     record.id,
+                    record.mine,
                 ),
-            )
-        return self.find(record.id)
+            ).rowcount
+            return moved if changed else _inserted(db, moved)
 
     @contextmanager
     def _written(self) -> Iterator[sqlite3.Connection]:
@@ -147,7 +160,7 @@ class Takeovers:
             if "no such table" in str(exc):
                 return []
             raise self._unreadable(exc) from exc
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, ValueError) as exc:
             raise self._unreadable(exc) from exc
 
     def _unreadable(self, exc: Exception) -> StoreError:
@@ -173,6 +186,32 @@ class Takeovers:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _inserted(db: sqlite3.Connection, record: Takeover) -> Takeover:
+    row_id = db.execute(
+        "insert into takeovers (api_url, account_id, account_name, profile, session_id,"
+        " process, mine, root_uri, root_method, stage, started_at, put_at, ended_at,"
+        " error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.api_url,
+            record.account_id,
+            record.account_name,
+            record.profile,
+            record.session_id,
+            record.process,
+            record.mine,
+            record.root.uri,
+            record.root.method,
+            record.stage,
+            _to_text(record.started_at),
+            record.put_at and _to_text(record.put_at),
+            record.ended_at and _to_text(record.ended_at),
+            record.error,
+        ),
+    ).lastrowid
+    assert row_id is not None  # noqa: S101  an insert has one
+    return replace(record, id=row_id)
 
 
 def _takeover(row: sqlite3.Row) -> Takeover:

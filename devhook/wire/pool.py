@@ -168,7 +168,7 @@ async def _addresses(host: str, port: int) -> list[str]:
         return ["127.0.0.1", "::1"]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:  # the latter for names no DNS can hold
         raise WireError(f"the name {printable(host)} does not resolve") from exc
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 

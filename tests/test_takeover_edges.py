@@ -1,0 +1,127 @@
+"""What a takeover must survive besides: wrong credentials, lost records, late PUTs."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devhook.core.model import Stage
+from devhook.errors import Refused, TakeoverError
+from devhook.system import SystemClock
+from devhook.takeover import Ending, recover
+from tests.test_takeover import CUSTOMER, URI, bench, fields
+
+
+async def test_a_credential_of_another_account_settles_nothing(tmp_path: Path) -> None:
+    """What that account says is no word on ours."""
+    async with bench(tmp_path) as b:
+        await b.begin(b.hold())
+        (record,) = b.takeovers.open_records()
+        other = replace(record, account_id="0d5f6c1e-0000-4000-8000-000000000002")
+        restored = await recover(
+            b.client, b.takeovers, other, SystemClock(), bound=60, within=5
+        )
+        assert restored.ending is Ending.UNCONFIRMED
+        assert restored.error is not None
+        assert "another account" in restored.error
+        assert len(b.takeovers.open_records()) == 1
+        assert b.puts() == 1
+
+
+async def test_a_record_that_was_deleted_is_written_anew(tmp_path: Path) -> None:
+    """The plan is in memory; and whatever comes next is on record again."""
+    async with bench(tmp_path) as b:
+        hold = b.hold()
+        await b.begin(hold)
+        b.takeovers.path.unlink()
+        assert (await hold.end()).ending is Ending.RESTORED
+        assert fields(b.sandbox.account) == fields(CUSTOMER)
+        assert b.stage() is Stage.RESTORED
+
+
+async def test_a_fragment_cut_off_unseen_is_still_ours(tmp_path: Path) -> None:
+    """No read-back came through; the path secret alone shows whose it is."""
+    async with bench(tmp_path) as b:
+        b.sandbox.fault(method="PUT", strip_fragment=True)
+        b.sandbox.fault(method="GET", status=503, skip=3, times=None)
+        hold = b.hold(bound=1.0)
+        with pytest.raises(TakeoverError):
+            await b.begin(hold)
+        b.sandbox.clear_faults()
+        assert b.sandbox.account.webhook_uri == URI
+        assert (await hold.end()).ending is Ending.RESTORED
+        assert fields(b.sandbox.account) == fields(CUSTOMER)
+
+
+async def test_a_refusal_does_not_forget_a_put_under_way(tmp_path: Path) -> None:
+    """The root shows because our PUT has not arrived; that settles nothing."""
+    async with bench(tmp_path) as b:
+        hold, account = b.hold(bound=60), await b.client.get()
+        b.sandbox.fault(method="PUT", status=504, applies=True, apply_after=1.5)
+        b.sandbox.fault(method="GET", status=403, skip=2, times=2)
+        with pytest.raises(Refused):
+            await b.begin(hold, account)
+        assert (await hold.end()).ending is Ending.UNCONFIRMED
+        (record,) = b.takeovers.open_records()
+        restored = await recover(
+            b.client, b.takeovers, record, SystemClock(), bound=60, within=8
+        )
+        assert restored.ending is Ending.RESTORED
+        assert fields(b.sandbox.account) == fields(CUSTOMER)
+
+
+async def test_a_colleagues_new_method_is_not_undone(tmp_path: Path) -> None:
+    """It changed between the record and the PUT: we do not begin."""
+    async with bench(tmp_path) as b:
+        hold, account = b.hold(), await b.client.get()
+        b.sandbox.change(webhook_method="POST")
+        with pytest.raises(TakeoverError, match="changed"):
+            await b.begin(hold, account)
+        assert b.puts() == 0
+        assert b.sandbox.account.webhook_method == "POST"
+
+
+async def test_a_restore_without_an_answer_is_not_sent_again_at_once(
+    tmp_path: Path,
+) -> None:
+    """The older of two might land on what a colleague sets after the newer."""
+    async with bench(tmp_path) as b:
+        hold = b.hold(bound=60)
+        await b.begin(hold)
+        b.sandbox.fault(method="PUT", status=504, applies=True, apply_after=2.0)
+        assert (await hold.end()).ending is Ending.RESTORED
+        assert b.puts() == 2
+        assert fields(b.sandbox.account) == fields(CUSTOMER)
+
+
+async def test_a_restore_that_was_said_no_to_is_sent_again(tmp_path: Path) -> None:
+    """An answer is an answer: nothing is under way."""
+    async with bench(tmp_path) as b:
+        hold = b.hold(bound=60)
+        await b.begin(hold)
+        b.sandbox.fault(method="PUT", status=503)
+        async with asyncio.timeout(10):
+            assert (await hold.end()).ending is Ending.RESTORED
+        assert b.puts() == 3
+
+
+async def test_a_long_retry_after_does_not_hold_up_a_restore(tmp_path: Path) -> None:
+    """A day is longer than anybody waits for an exit."""
+    async with bench(tmp_path) as b:
+        hold = b.hold()
+        await b.begin(hold)
+        b.sandbox.fault(status=429, headers={"Retry-After": "86400"})
+        async with asyncio.timeout(15):
+            assert (await hold.end()).ending is Ending.RESTORED
+
+
+async def test_the_account_of_a_hold_is_looked_at_by_its_id(tmp_path: Path) -> None:
+    """A conflict is only what our own account says."""
+    async with bench(tmp_path) as b:
+        hold = b.hold()
+        await b.begin(hold)
+        assert hold.record is not None
+        hold.record = replace(hold.record, account_id="another")
+        with pytest.raises(Refused):
+            await hold.look()
