@@ -20,7 +20,6 @@ def say(b: Bench, text: str) -> None:
         ("relay_token", '"theirs"'),
         ("access_key", '"theirs"'),
         ("token", '"theirs"'),
-        ("ca_file", '"theirs.pem"'),
         ("insecure", "true"),
         ("mirror", "false"),
         ("yes", "true"),

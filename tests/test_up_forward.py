@@ -1,14 +1,12 @@
 """What reaches the application and the original, and what the platform is answered."""
 
-import asyncio
 import json
 import stat
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 
-from tests.endpoint import OK, Endpoint, answer, endpoint, read_request, speaking
+from tests.endpoint import OK, Endpoint, answer, endpoint
 from tests.running import Running, until
 from tests.upbench import open_bench
 
@@ -176,37 +174,6 @@ async def test_what_has_passed_here_already_is_stopped(tmp_path: Path) -> None:
         hops = dict(b.app.headers())["X-Devhook-Hop"]
         assert await post(up, **{"X-Devhook-Hop": hops}) == 508
         await up.line("loop")
-
-
-# --- in which order ----------------------------------------------------------------
-
-
-async def test_a_slow_resource_holds_up_itself_alone(tmp_path: Path) -> None:
-    """Events of one resource keep their order; others pass them by."""
-    first, second, other = (
-        b'{"type":"call_%b","data":{"id":"%b"}}' % pair
-        for pair in ((b"created", b"a"), (b"hangup", b"a"), (b"created", b"b"))
-    )
-    arrived: list[bytes] = []
-    go_on = asyncio.Event()
-
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await read_request(reader):
-            arrived.append(request.partition(b"\r\n\r\n")[2])
-            if arrived[-1] == first:
-                await go_on.wait()
-            writer.write(OK)
-
-    async with open_bench(tmp_path) as b, AsyncExitStack() as stack:
-        app = await stack.enter_async_context(speaking(speak))
-        up = await stack.enter_async_context(b.up(target=str(app.port)))
-        for body in (first, second, other):
-            await b.sandbox.deliver(body)
-        await up.line("attempt", kind="live", event=3)
-        assert arrived == [first, other]
-        go_on.set()
-        await up.lines(3, "attempt", kind="live", status=200)
-        assert arrived == [first, other, second]
 
 
 # --- ready -------------------------------------------------------------------------

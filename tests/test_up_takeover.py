@@ -130,11 +130,7 @@ async def test_an_account_can_be_restored_without_any_record(tmp_path: Path) -> 
         await killed(b)
         other = elsewhere(b, tmp_path / "other")
         command = ("restore", "--from-account")
-        for unconfirmed in (
-            (),
-            ("--yes",),
-            ("--yes", "--root", "https://forged.example"),
-        ):
+        for unconfirmed in ((), ("--yes", "--root", "https://forged.example")):
             refused = await other(*command, *unconfirmed)
             assert refused.error()[0] == 2
             assert len(b.puts()) == 1
