@@ -69,7 +69,6 @@ class Hold:
         record: Takeover | None = None,
     ) -> None:
         self.record = record
-        self.stripped = False
         self._client = client
         self._takeovers = takeovers
         self._clock = clock
@@ -288,7 +287,6 @@ class Hold:
                 self._note(Stage.ACTIVE)
                 return True
             case core.Sight.STRIPPED:
-                self.stripped = True
                 self._note(Stage.ACTIVE, mine=after.webhook_uri)
                 return True
             case core.Sight.NOT_YET:

@@ -43,6 +43,20 @@ async def test_a_closed_terminal_restores(tmp_path: Path) -> None:
         assert await up.over() == 0
 
 
+async def test_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    """A hang-up that was ignored from the start is no wish to end."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        async with taken_over(tmp_path) as (b, up):
+            up.send(signal.SIGHUP)
+            delivery = await b.sandbox.emit("call_hangup")
+            assert delivery.attempts[-1].status == 200
+            assert await up.end() == 0
+            assert "Restoring" in up.screen
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+
+
 async def test_the_end_of_its_time_restores(tmp_path: Path) -> None:
     """As Ctrl-C would."""
     async with taken_over(tmp_path, "--for", "1s") as (_, up):

@@ -30,6 +30,7 @@ async def test_a_later_ctrl_c_leaves_an_unanswered_restore(tmp_path: Path) -> No
         await until(lambda: len(b.sandbox.requests) > asked + 2)  # after 1.5 s
         up.type(CTRL_C)
         assert await up.over() == 4
+        assert "/customer answered 503 SERVICE_UNAVAILABLE. Ctrl-C again" in up.screen
         assert "STILL POINT" in up.screen
         assert "devhook restore -p default" in up.screen
         assert up.seen[-1]["outcome"] == "unconfirmed"

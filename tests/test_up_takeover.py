@@ -112,6 +112,30 @@ async def test_restore_may_be_run_at_any_time(tmp_path: Path) -> None:
         assert "Nothing to restore" in second.err
 
 
+async def test_an_original_too_long_for_the_marker_is_restored_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """By this machine's record alone, which the user is told."""
+    async with open_bench(tmp_path) as b:
+        b.sandbox.change(webhook_uri=f"https://acme.example/{'x' * 900}")
+        before = b.fields()
+        async with b.up("--no-mirror") as up:
+            await up.shown("carries no marker")
+            assert "#" not in b.fields()["webhook_uri"]
+            await up.end(signal.SIGKILL)
+        assert (await b.terminal("restore")).code == 0
+        assert b.fields() == before
+
+
+async def test_restore_leaves_a_live_session_alone(tmp_path: Path) -> None:
+    """3: whoever runs it may end it."""
+    async with open_bench(tmp_path) as b, b.up() as up:
+        code, message, _ = (await b.terminal("restore")).error()
+        assert code == 3
+        assert f"process {up.pid}" in message
+        assert len(b.puts()) == 1
+
+
 async def test_restore_leaves_a_foreign_value_alone(tmp_path: Path) -> None:
     """3, and no PUT."""
     async with open_bench(tmp_path) as b:

@@ -21,13 +21,15 @@ _GIVES_UP_AFTER: Final = 1.0
 class Output:
     """What is put comes out in order; a reader that has left is not missed."""
 
-    def __init__(self, stream: TextIO) -> None:
-        stream.flush()
-        self._descriptor = stream.fileno()
-        self._encoding = stream.encoding
+    def __init__(self, stream: TextIO | None) -> None:
+        """None is what Python makes of a stream that was closed from the start."""
+        self._left = stream is None
+        if stream is not None:
+            stream.flush()
+            self._descriptor = stream.fileno()
+        self._encoding = "utf-8" if stream is None else stream.encoding
         self._waiting: SimpleQueue[bytes | Callable[[], object]] = SimpleQueue()
         self._progress = Event()
-        self._left = False
         # A daemon: one that is stuck in a write must not outlive the rest.
         Thread(target=self._run, name="devhook-output", daemon=True).start()
 

@@ -22,7 +22,7 @@ from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
-from devhook.session import Options, Ready, Stop, Why
+from devhook.session import Options, Ready, Session, Stop, Why
 from devhook.store.journal import Journal
 from devhook.takeover import Ending, Restored
 
@@ -103,10 +103,10 @@ class Screen:
             say("  Insecure     certificates are not checked (--insecure)")
         if account.webhook_secret is None:
             say("  Signature    the account has no secret: events cannot be checked")
-        if ready.stripped:
+        if not ready.marked:
             self._run.warn(
-                "The API cut the marker off our URL: only this machine can restore the"
-                " original."
+                "our URL carries no marker of the original, which was cut off or too"
+                " long: only this machine can restore it"
             )
         if ready.warning:
             self._run.warn(ready.warning)
@@ -127,6 +127,15 @@ class Screen:
     def repeated(self) -> None:
         """Impatience that came too early to be meant."""
         self._run.say("Ending; Ctrl-C once more, in a second, leaves without waiting.")
+
+    async def still_restoring(self, session: Session) -> None:
+        """Say what keeps a restore from its end, each reason once."""
+        told = None
+        while session.holds:
+            await asyncio.sleep(0.5)
+            if session.trouble not in (None, told):
+                told = session.trouble
+                self._run.say(f"Not yet: {told}. Ctrl-C again leaves without waiting.")
 
     def restored(self, restored: Restored | None, settings: Settings) -> None:
         if restored is None:
@@ -181,7 +190,9 @@ def ends_by_signal(stop: Stop, screen: Screen) -> Iterator[None]:
         else:
             screen.repeated()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` sets it
+        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, asked)
     try:

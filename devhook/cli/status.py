@@ -89,7 +89,7 @@ def _status(run: Run) -> Status:
 
 def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
     """A session of this machine; the account tells whether it still holds it."""
-    record = next((r for r in records if r.session_id == live.session), None)
+    record = next((r for r in records if r.process == live.process), None)
     state = "live"
     try:
         if record is not None and _account(run).webhook_uri != record.mine:

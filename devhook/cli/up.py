@@ -185,6 +185,7 @@ async def _session(
             await _undone(run, screen, session, exc)
             raise
         screen.ending(why)
+        session.start(screen.still_restoring(session))
         restored = await session.restore()
         screen.restored(restored, run.settings)
         await session.linger()
@@ -208,6 +209,8 @@ async def _undone(
     if not session.holds:
         return
     screen.undoing()
+    if isinstance(exc, DevhookError):  # else the session's loops may be gone
+        session.start(screen.still_restoring(session))
     restored = await session.restore()
     screen.restored(restored, run.settings)
     unconfirmed = restored is not None and restored.ending == "unconfirmed"

@@ -42,7 +42,7 @@ class Ready:
     target: str | None
     db: str
     proven_seconds: float
-    stripped: bool
+    marked: bool
     warning: str | None
 
 
@@ -112,6 +112,11 @@ class Session:
         record = self._hold.record
         return record is not None and record.stage not in ENDS
 
+    @property
+    def trouble(self) -> str | None:
+        """What kept the last try to restore from its end."""
+        return self._hold.error
+
     async def take_over(self) -> Ready:
         """Point the account here; from now on an end of any kind restores it.
 
@@ -131,7 +136,7 @@ class Session:
         self._stop.cancels(None)
         try:
             async with self._stop.patiently(None):
-                await self._hold.point(before)
+                record = await self._hold.point(before)
         except TimeoutError as exc:
             raise TakeoverError(
                 "the API did not say in time whether it changed the account",
@@ -151,7 +156,7 @@ class Session:
             target=self._options.routes.target,
             db=str(self._settings.db),
             proven_seconds=self.proven_seconds,
-            stripped=self._hold.stripped,
+            marked=core.is_marked(record.mine),
             warning=self._tunnel.warning,
         )
         return self.ready

@@ -22,8 +22,9 @@ from tests.endpoint import (
     read_request,
     speaking,
 )
+from tests.running import Line
 from tests.terminal import Terminal
-from tests.upbench import Line, open_bench
+from tests.upbench import open_bench
 from tests.values import capture
 
 STORY = "inbound-call"

@@ -1,0 +1,51 @@
+"""`status` while a session runs, after it, and for another machine."""
+
+import signal
+from pathlib import Path
+
+from tests.upbench import open_bench
+
+
+async def test_a_live_session_is_waited_for_and_shown(tmp_path: Path) -> None:
+    """0, with who it is, where it listens, and what it will restore."""
+    async with open_bench(tmp_path) as b, b.up() as up:
+        done = await b.terminal("status", "--wait", "5s", "--json")
+        assert done.code == 0
+        (status,) = done.objects()
+        since = status.pop("since")
+        assert since.endswith("Z")
+        assert status == {
+            "type": "status",
+            "profile": "default",
+            "account": b.sandbox.customer_id,
+            "state": "live",
+            "session": 1,
+            "pid": up.pid,
+            "webhook_uri": up.ready["webhook_uri"],
+            "original": up.ready["original"],
+            "guardian": None,
+        }
+
+
+async def test_nothing_to_wait_for_is_said_in_time(tmp_path: Path) -> None:
+    """1: a script that starts `up` in the background must not hang."""
+    async with open_bench(tmp_path) as b:
+        code, message, _ = (await b.terminal("status", "--wait", "100ms")).error()
+        assert code == 1
+        assert "no session of profile default was live within 100ms" in message
+
+
+async def test_a_takeover_that_cannot_be_settled_is_open(tmp_path: Path) -> None:
+    """4, with the command that settles it; the history says how it went on."""
+    async with open_bench(tmp_path) as b:
+        async with b.up() as up:
+            await up.end(signal.SIGKILL)
+        environ = {"DEVHOOK_ACCESS_KEY": "vb_revoked"}
+        done = await b.terminal("status", "--json", **environ)
+        assert done.code == 4
+        assert done.objects()[-1]["state"] == "open"
+        assert "run: devhook restore" in done.err
+        assert (await b.terminal("status")).code == 0
+        history = (await b.terminal("status", "--history", "--json")).objects()
+        assert [takeover["stage"] for takeover in history] == ["restored"]
+        assert history[0]["original"] == up.ready["original"]
