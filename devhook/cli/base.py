@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -39,6 +39,9 @@ class Run:
     Data goes to stdout, what is for a human to stderr; with --json stdout carries
     objects alone, one a line.
     """
+
+    project = True
+    """Whether the project's file has a say; a restore must not depend on it."""
 
     settles = True
     """Whether reading the settings first settles what killed sessions left open."""
@@ -79,6 +82,14 @@ class Run:
         """Whether somebody sits there who can be asked."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
+    def columns(self, stream: TextIO) -> int | None:
+        """How wide a terminal is; None for what is none: that takes whole lines."""
+        if not stream.isatty():
+            return None
+        import shutil
+
+        return shutil.get_terminal_size().columns
+
     @cached_property
     def flags(self) -> "Flags":
         from devhook.config import Flags
@@ -91,7 +102,7 @@ class Run:
         """Flags, environment and files; warns once of what is dangerous in them."""
         from devhook.config import load
 
-        settings = load(self.flags, os.environ, cwd=Path.cwd())
+        settings = load(self.flags, os.environ, cwd=Path.cwd(), project=self.project)
         for text in settings.warnings:
             self.warn(text)
         if self.settles:
@@ -154,7 +165,11 @@ class Run:
         import asyncio
 
         if self.settles:
-            _ = self.settings  # settling has a loop of its own, before this one
+            try:
+                _ = self.settings  # settling has a loop of its own, before this one
+            except BaseException:
+                coroutine.close()
+                raise
         _log(self.log_level)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(coroutine)

@@ -19,6 +19,7 @@ from devhook.core.path_secret import IN_A_URL, masked
 from devhook.core.verdict import EXPLANATION
 
 _SHORT_ANSWER = 400
+_SHORT_TEXT = 16_384
 _SHORT_DUMP = 512
 
 _SIGNED = {
@@ -142,8 +143,13 @@ def body_lines(body: bytes, *, whole: bool) -> Iterator[str]:
         except UnicodeDecodeError:
             yield from _dump(body, len(body) if whole else _SHORT_DUMP)
             return
+    cut = len(text) - _SHORT_TEXT
+    if cut > 0 and not whole:
+        text = text[:_SHORT_TEXT]
     # Not splitlines(), which takes more than line ends for line ends.
     yield from (printable(line) for line in text.split("\n") if text)
+    if cut > 0 and not whole:
+        yield f"… {cut} characters more: -v shows them, --body gives the bytes"
 
 
 def _dump(body: bytes, most: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """`devhook events`: what was recorded, filtered, and followed as it comes."""
 
+import sys
 import time
 from contextlib import suppress
 from itertools import islice
@@ -180,9 +181,13 @@ def _print(run: Run, reader: "Reader", event_id: int, *, outcome: bool = True) -
         status = status_of(reader, event_id)
         run.emit("event", **lines.event_object(event), status=status)
         return
-    text = colored(event, lines.event_line(event, SystemClock().now()))
     found = latest(reader, event_id) if outcome else None
-    if found is not None:
-        said = lines.outcome_text(found.delivery, found.attempt)
+    said = lines.outcome_text(found.delivery, found.attempt) if found else ""
+    width = run.columns(sys.stdout)
+    if width is not None and said:
+        width -= len(said) + 3
+    line = lines.event_line(event, SystemClock().now(), width=width)
+    text = colored(event, line)
+    if found:
         text += f"   {colored(found.delivery, said)}"
     run.out(text)

@@ -31,6 +31,8 @@ BADGE = {
 WIDE = 24
 """Columns the event type takes, so that meanings stand below each other."""
 
+_LEAST = 16
+
 _ROLE = {Kind.LIVE: "", Kind.MIRROR: "mirror", Kind.REPLAY: "replay"}
 _SERVED = (Verdict.OK, Verdict.SLOW, Verdict.SWALLOWED)
 """What an original may answer without a word of ours: the platform would be content."""
@@ -52,11 +54,11 @@ def day_and_time(at: datetime, now: datetime) -> str:
     return clock_time(at) if day == today else f"{day} {clock_time(at)}"
 
 
-def line(entry: JournalEntry) -> str | None:
+def line(entry: JournalEntry, *, width: int | None = None) -> str | None:
     """None for what is not worth a line: a mirror that went well."""
     match entry:
         case Event():
-            return event_line(entry)
+            return event_line(entry, width=width)
         case Attempt():
             return attempt_line(entry)
         case Notice():
@@ -67,17 +69,29 @@ def line(entry: JournalEntry) -> str | None:
             assert_never(entry)
 
 
-def event_line(event: Event, now: datetime | None = None) -> str:
-    """With `now`, the day is told when it was another."""
+def event_line(
+    event: Event, now: datetime | None = None, *, width: int | None = None
+) -> str:
+    """With `now`, the day is told when it was another.
+
+    `width` is how many columns there are; the meaning is cut to fit, never the rest.
+    """
     at = event.received_at
     when = clock_time(at) if now is None else day_and_time(at, now)
     name = printable(event.reading.event_type or event.request.method)
     said = meaning(event.reading.event_type, event.request.body)
     again = f"   same as #{event.same_as}" if event.same_as else ""
-    return (
-        f"{when} --> #{event.id} {name:<{WIDE}}  {said}   {BADGE[event.signature]}"
-        f"{again}"
-    )
+    head = f"{when} --> #{event.id} {name:<{WIDE}}  "
+    tail = f"   {BADGE[event.signature]}{again}"
+    if width is not None:
+        said = _cut(said, width - len(head) - len(tail))
+    return f"{head}{said}{tail}"
+
+
+def _cut(text: str, room: int) -> str:
+    """As much as fits; a meaning of a few letters would be none."""
+    room = max(room, _LEAST)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def attempt_line(attempt: Attempt) -> str | None:

@@ -48,7 +48,7 @@ def restore(
       $ devhook restore
       $ devhook restore --from-account --dry-run
     """
-    run.settles = False
+    run.settles = run.project = False
     if root is not None and not from_account:
         raise UsageError("--root belongs to --from-account", hint="add --from-account")
     if from_account:

@@ -1,14 +1,11 @@
-"""What a running session says: banner, arrows, endings; and the signals that end it.
+"""What a running session says: banner, arrows, endings.
 
 Reads the journal and nothing else of the house. With `--json` the same entries go to
 standard output as objects.
 """
 
 import asyncio
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -22,12 +19,9 @@ from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
-from devhook.session import Options, Ready, Session, Stop, Why
+from devhook.session import Options, Ready, Session, Why
 from devhook.store.journal import Journal
 from devhook.takeover import Ending, Restored
-
-_REPEATED_WITHIN = 1.0
-"""Seconds in which a further Ctrl-C is the same impatience, not a new wish."""
 
 
 class Screen:
@@ -51,7 +45,7 @@ class Screen:
         async for entry in journal.follow():
             type_, fields = lines.as_object(entry)
             self._run.emit(type_, **fields)
-            text = lines.line(entry)
+            text = lines.line(entry, width=self._run.columns(sys.stderr))
             if text is not None:
                 self._run.say(colored(entry, text))
             await self._out.caught_up()
@@ -95,6 +89,8 @@ class Screen:
         say(f"  Forwarding   {_shown(ready.target or '') or 'nothing, recording only'}")
         for glob, url in options.routes.routes:
             say(f"               {glob} -> {_shown(url)}")
+        if only := options.routes.only:
+            say(f"               only {', '.join(only)}; the rest is recorded alone")
         say(f"  Recording    session {ready.session}, {_home(ready.db)}")
         credential = settings.account_credential()
         kind = credential.kind.replace("_", " ")
@@ -162,7 +158,9 @@ class Screen:
 
     def _echo(self, text: str, *, err: bool = False, color: bool | None = None) -> None:
         stream = sys.stderr if err else sys.stdout
-        if not (stream.isatty() if color is None else color):
+        if color is None:
+            color = stream is not None and stream.isatty()
+        if not color:
             text = click.unstyle(text)
         (self._err if err else self._out).put(f"{text}\n")
 
@@ -172,34 +170,6 @@ class Screen:
         if restored is not None and restored.ending is Ending.FOREIGN:
             return 3
         return {Why.STORAGE: 1, Why.TUNNEL: 7}.get(why, 0)
-
-
-@contextmanager
-def ends_by_signal(stop: Stop, screen: Screen) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP ask for the end; a later one is in a hurry."""
-    loop = asyncio.get_running_loop()
-    first: float | None = None
-
-    def asked() -> None:
-        nonlocal first
-        if first is None:
-            first = loop.time()
-            stop.ask()
-        elif loop.time() - first > _REPEATED_WITHIN:
-            stop.hurry()
-        else:
-            screen.repeated()
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` sets it
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, asked)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
 
 
 def ready_object(ready: Ready) -> dict[str, Json]:

@@ -5,6 +5,7 @@ With no open record this is one query of the standard library.
 
 import os
 import time
+from pathlib import Path
 
 from devhook.cli.base import Run
 from devhook.config import Flags, Settings, load
@@ -86,7 +87,7 @@ def _own_settings(settings: Settings, record: Takeover) -> Settings:
         for name, value in os.environ.items()
         if name in ("DEVHOOK_HOME", "HOME") or not name.startswith(_CREDENTIALS)
     }
-    own = load(Flags(profile=record.profile), environ, cwd=settings.paths.config.parent)
+    own = load(Flags(profile=record.profile), environ, cwd=Path.cwd(), project=False)
     if own.api_url != record.api_url:
         raise ConfigError(
             f"profile {record.profile} is not at {record.api_url} any more",

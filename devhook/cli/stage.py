@@ -166,6 +166,7 @@ class Stage:
             stdin=subprocess.DEVNULL,
             stdout=stdout if stdout is not None else sys.stderr,
             text=True,
+            process_group=0,  # Ctrl-C is ours alone: we end them in the right order
         )
         self._stack.callback(_end, process)
         return process
@@ -177,6 +178,7 @@ class Stage:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,
         )
         self._stack.callback(_end, process)
         bound = int(_first_line(process))

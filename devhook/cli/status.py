@@ -72,7 +72,8 @@ def _status(run: Run) -> Status:
     live = [s for s in running(state, is_alive) if s.profile == settings.profile]
     if live:
         return _of_live(run, live[-1], records)
-    ours = [r for r in records if r.api_url == settings.api_url]
+    profile, api_url = settings.profile, settings.api_url
+    ours = [r for r in records if r.profile == profile or r.api_url == api_url]
     if ours:
         record = ours[-1]
         return Status(
@@ -89,10 +90,12 @@ def _status(run: Run) -> Status:
 
 def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
     """A session of this machine; the account tells whether it still holds it."""
+    from devhook.core.takeover import is_ours
+
     record = next((r for r in records if r.process == live.process), None)
     state = "live"
     try:
-        if record is not None and _account(run).webhook_uri != record.mine:
+        if record and not is_ours(record, _account(run).webhook_uri):
             state = "superseded"
     except DevhookError as exc:
         run.warn(f"the account could not be looked at: {exc.message}")
@@ -115,7 +118,7 @@ def _of_account(run: Run) -> Status:
 
     settings = run.settings
     if settings.credential is None:
-        run.warn("no credential: the account itself was not looked at")
+        run.warn("no credential: what the account says was not looked at")
         return Status(profile=settings.profile)
     account = _account(run)
     root = marked_root(account.webhook_uri)

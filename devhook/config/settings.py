@@ -70,13 +70,18 @@ class Settings:
         return self.credential
 
 
-def load(flags: Flags, environ: Mapping[str, str], *, cwd: Path) -> Settings:
-    """Raises ConfigError, naming the file, variable or flag that is wrong."""
+def load(
+    flags: Flags, environ: Mapping[str, str], *, cwd: Path, project: bool = True
+) -> Settings:
+    """Raises ConfigError, naming the file, variable or flag that is wrong.
+
+    Without `project` a project's file is not looked for.
+    """
     paths = locate(environ)
     user = read_user_file(paths.config)
-    project = read_project_file(cwd)
-    name = profile_in_use(flags, environ, project, user)
-    profile, suggested = _profile(user, name, paths.config), project.values
+    its_project = read_project_file(cwd) if project else ProjectFile()
+    name = profile_in_use(flags, environ, its_project, user)
+    profile, suggested = _profile(user, name, paths.config), its_project.values
     api_url, credential = _access(flags, environ, profile, name)
     return Settings(
         profile=name,

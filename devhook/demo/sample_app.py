@@ -22,6 +22,7 @@ def handle(event):
 
 class Webhooks(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave in one piece
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -57,5 +57,5 @@ def _lock(descriptor: int) -> None:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         raise ChangedElsewhere(
             f"another devhook holds this account (process {holder or 'unknown'})",
-            hint="end it first: devhook status shows it",
+            hint=f"Ctrl-C in its terminal, or kill {holder or 'it'}; it restores first",
         ) from None

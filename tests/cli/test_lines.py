@@ -292,3 +292,14 @@ def test_each_entry_has_its_object(
     found_type, found = lines.as_object(entry)
     assert (found_type, found) == (type, fields)
     assert list(found) == list(fields)
+
+
+def test_a_line_fits_its_terminal_by_a_shorter_meaning() -> None:
+    """Time, id, type and badge are never cut."""
+    whole = lines.event_line(EVENT)
+    width = len(whole) - 12
+    cut = lines.event_line(EVENT, width=width)
+    assert len(cut) == width
+    assert cut.endswith("…   sig ok")
+    assert cut.startswith(whole[:44])
+    assert len(lines.event_line(EVENT, width=1)) < len(whole)
