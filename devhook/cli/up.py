@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devhook.cli.screen import Screen
+    from devhook.cli.signals import Signals
     from devhook.session import Options, Ready, Session, Stop
 
 
@@ -133,26 +134,34 @@ def up(run: Run, /, **flags: Any) -> int:
             "without a terminal nobody can be asked whether to change the account",
             hint="add --yes",
         )
+    from devhook.cli.signals import Signals
+
+    signals = Signals()
     from devhook.cli.up_options import options_of
 
     options = options_of(run, flags)
     ready_file = _ready_file(flags["ready_file"]) if flags["ready_file"] else None
-    return run.main(_up(run, options, yes=flags["yes"], ready_file=ready_file))
+    return run.main(_up(run, options, signals, yes=flags["yes"], ready_file=ready_file))
 
 
 async def _up(
-    run: Run, options: "Options", *, yes: bool, ready_file: "Path | None"
+    run: Run,
+    options: "Options",
+    signals: "Signals",
+    *,
+    yes: bool,
+    ready_file: "Path | None",
 ) -> int:
     import asyncio
 
-    from devhook.cli.screen import Screen, ends_by_signal
+    from devhook.cli.screen import Screen
     from devhook.session import Stop
 
     stop = Stop()
     stop.cancels(asyncio.current_task())
     with Screen(run) as screen:
         try:
-            with ends_by_signal(stop, screen):
+            with signals.end(stop, screen):
                 return await _session(run, options, stop, screen, yes, ready_file)
         except asyncio.CancelledError:
             if stop.why is None:
