@@ -1,15 +1,30 @@
 """A whole run with secrets that can be told: they stay where the user put them."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+import asyncio
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.relay.rig import TOKEN, a_relay
 from tests.running import Running
-from tests.terminal import Finished
 from tests.upbench import Bench, open_bench
 
 SIGNING = "canary-signing-secret"
 WRONG = "canary-wrong-key"
+
+Command = tuple[int, str, dict[str, str]]
+COMMANDS: tuple[Command, ...] = (
+    (0, "events -v", {}),
+    (0, "show 1 -vv", {}),
+    (0, "show 1 --as curl", {}),
+    (0, "show 1 --json", {}),
+    (0, "replay 1 --set data.status=x --resign -vv", {}),
+    (0, "trigger call_hangup", {}),
+    (0, "status --json -vv", {}),
+    (0, "webhook show --json", {}),
+    (0, "profile list", {}),
+    (0, "url", {}),
+)
+"""What a user does beside a running session: exit code, what is typed, where."""
 
 
 async def test_secrets_stay_where_the_user_put_them(tmp_path: Path) -> None:
@@ -22,13 +37,11 @@ async def test_secrets_stay_where_the_user_put_them(tmp_path: Path) -> None:
         async with b.up("-vv", tunnel=()) as up:
             await b.sandbox.emit("call_hangup")
             await up.line("attempt", kind="live", status=200)
-            async for done in commands(b):
-                texts += [done.out, done.err]
+            texts += await said(b, *COMMANDS)
             texts += of_processes(up)
             assert await up.end() == 0
             texts += [up.screen, repr(up.seen)]
-        async for done in refusals(b, agent=agent, admin=admin):
-            texts += [done.out, done.err]
+        texts += await said(b, *refusals(agent=agent, admin=admin))
         assert found(secrets, texts) == []
         files = files_below(tmp_path)
         assert b.db in files
@@ -52,40 +65,26 @@ def configured(b: Bench, relay: str) -> Path:
     return config
 
 
-async def commands(b: Bench) -> AsyncIterator[Finished]:
-    """What a user does beside a running session."""
-    for command in (
-        "events -v",
-        "show 1 -vv",
-        "show 1 --as curl",
-        "show 1 --json",
-        f"replay 1 --to {b.app.port} --set data.status=x --resign -vv",
-        "trigger call_hangup",
-        "status --json -vv",
-        "webhook show --json",
-        "profile list",
-        "url",
-    ):
-        done = await b.terminal(*command.split())
-        assert done.code == 0, done.err
-        yield done
-
-
-async def refusals(b: Bench, *, agent: str, admin: str) -> AsyncIterator[Finished]:
+def refusals(*, agent: str, admin: str) -> Iterator[Command]:
     """What goes wrong, and is told."""
-    for code, command, environ in (
-        (6, "up --yes -vv", {"DEVHOOK_ACCESS_KEY": WRONG}),
-        (6, "up --yes -vv", {"DEVHOOK_TOKEN": agent}),
-        (6, "up --yes -vv", {"DEVHOOK_RELAY_TOKEN": WRONG}),
-        (6, "webhook show", {"DEVHOOK_ACCESS_KEY": admin}),
-        (7, "webhook show -vv", {"DEVHOOK_API_URL": "http://127.0.0.1:9/v1.0"}),
-        (2, "up --yes --no-such-flag", {}),
-        (0, "status -vv", {"DEVHOOK_TOKEN": admin}),
-        (0, "restore -vv", {}),
-    ):
-        done = await b.terminal(*command.split(), **environ)
-        assert done.code == code, done.err
-        yield done
+    yield 6, "up --yes -vv", {"DEVHOOK_ACCESS_KEY": WRONG}
+    yield 6, "up --yes -vv", {"DEVHOOK_TOKEN": agent}
+    yield 6, "up --yes -vv", {"DEVHOOK_RELAY_TOKEN": WRONG}
+    yield 6, "webhook show", {"DEVHOOK_ACCESS_KEY": admin}
+    yield 7, "webhook show -vv", {"DEVHOOK_API_URL": "http://127.0.0.1:9/v1.0"}
+    yield 2, "up --yes --no-such-flag", {}
+    yield 0, "status -vv", {"DEVHOOK_TOKEN": admin}
+    yield 0, "restore -vv", {}
+
+
+async def said(b: Bench, *commands: Command) -> list[str]:
+    """All that they print, run side by side."""
+    done = await asyncio.gather(
+        *(b.terminal(*typed.split(), **environ) for _, typed, environ in commands)
+    )
+    for (code, typed, _), finished in zip(commands, done, strict=True):
+        assert finished.code == code, f"{typed}: {finished.err}"
+    return [text for finished in done for text in (finished.out, finished.err)]
 
 
 def of_processes(up: Running) -> Iterator[str]:

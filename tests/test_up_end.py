@@ -78,9 +78,9 @@ async def test_a_reader_that_stopped_reading_holds_nothing_up(tmp_path: Path) ->
     """Ctrl-S, or a pipe that nobody empties: events are answered, and the end comes."""
     async with taken_over(tmp_path) as (b, up):
         with up.unread():
-            for delivery in await b.sandbox.burst(400):
+            for delivery in await b.sandbox.burst(250):
                 assert [a.status for a in delivery.attempts] == [200]
-            await until(lambda: len(b.app.requests) == 400)
+            await until(lambda: len(b.app.requests) == 250)
             up.send(signal.SIGTERM)
             await until(lambda: up.code is not None)
         assert await up.over() == 0
@@ -136,7 +136,7 @@ async def test_a_sender_that_did_not_hear_of_the_restore_is_told_again(
     tmp_path: Path,
 ) -> None:
     """An event that comes late shows it: the same PUT once more, and no third."""
-    async with taken_over(tmp_path, linger="2.5s") as (b, up):
+    async with taken_over(tmp_path, linger="2.2s") as (b, up):
         b.sandbox.fault(method="PUT", cache_after=3600)
         up.send(signal.SIGTERM)
         await up.line("restored", outcome="restored")

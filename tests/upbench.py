@@ -126,7 +126,7 @@ async def open_bench(
             SSL_CERT_FILE=str(authorities),  # reading the system's takes a while
             DEVHOOK_API_URL=sandbox.api_url,
             DEVHOOK_ACCESS_KEY=sandbox.access_key,
-            DEVHOOK_LINGER="0.1s",
+            DEVHOOK_LINGER="10ms",
         )
         port = stack.enter_context(free_port())
         yield Bench(sandbox, far, near, terminal, port)
@@ -134,7 +134,7 @@ async def open_bench(
 
 @asynccontextmanager
 async def taken_over(
-    folder: Path, *flags: str, attended: bool = False, linger: str = "0.1s"
+    folder: Path, *flags: str, attended: bool = False, linger: str = "10ms"
 ) -> AsyncIterator[tuple[Bench, Running]]:
     """A session that is ready; when it has ended, all seven fields are as before."""
     async with open_bench(folder) as b:
