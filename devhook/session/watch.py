@@ -34,7 +34,13 @@ async def watch_tunnel(
         async for change in tunnel.changes():
             match change:
                 case Down():
-                    await _tell_down(change, journal)
+                    await _tell_away(
+                        "tunnel",
+                        change.reason,
+                        change.attempt,
+                        change.in_seconds,
+                        journal,
+                    )
                     if since is None:
                         since = change.since
                         deadline = loop.call_later(
@@ -61,32 +67,48 @@ async def watch_storage(capture: CaptureServer, stop: Stop, clock: Clock) -> Non
 
 
 async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) -> None:
-    """Say it when somebody else's setting shows; leave it alone."""
+    """Say it when somebody else's setting shows, and leave it alone.
+
+    That the API stays away is said too: without it nothing can be restored.
+    """
     told: Setting | None = None
+    failures = 0
     while True:
         await clock.sleep(LOOK_EVERY)
         if stop.why is not None:
             return
         try:
             found = await hold.look()
-        except ProviderError:
+        except ProviderError as exc:
+            failures += 1
+            if failures == 2:
+                await _tell_away("API", exc.message, failures, LOOK_EVERY, journal)
             continue
+        if failures > 1:
+            await journal.tell("reconnected", what="API")
+        failures = 0
         if found is not None and found != told:
-            shown: dict[str, Json] = {
-                "webhook_uri": mask_url(found.uri),
-                "webhook_method": found.method,
-            }
-            await journal.tell("conflict", found=shown)
+            await _tell_foreign(found, journal)
         told = found
 
 
-async def _tell_down(change: Down, journal: Journal) -> None:
+async def _tell_foreign(found: Setting, journal: Journal) -> None:
+    shown: dict[str, Json] = {
+        "webhook_uri": mask_url(found.uri),
+        "webhook_method": found.method,
+    }
+    await journal.tell("conflict", found=shown)
+
+
+async def _tell_away(
+    what: str, reason: str, attempt: int, in_seconds: float, journal: Journal
+) -> None:
     await journal.tell(
         "reconnecting",
-        what="tunnel",
-        reason=change.reason,
-        attempt=change.attempt,
-        in_seconds=change.in_seconds,
+        what=what,
+        reason=reason,
+        attempt=attempt,
+        in_seconds=in_seconds,
     )
 
 
