@@ -1,21 +1,24 @@
 """However `up` ends, the account is as it was before."""
 
+import asyncio
 import signal
 from pathlib import Path
-
-import pytest
 
 from devhook.system import SystemClock
 from tests.running import CTRL_C, until
 from tests.upbench import open_bench, taken_over
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_ends_and_restores(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    """All of them in the same way, and the last line says what is there now."""
-    async with taken_over(tmp_path) as (b, up):
+async def test_a_signal_ends_and_restores(tmp_path: Path) -> None:
+    """Ctrl-C's, a kill, a hang-up: three sessions side by side, ended alike."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    await asyncio.gather(*(ended_by(number, tmp_path) for number in numbers))
+
+
+async def ended_by(number: signal.Signals, folder: Path) -> None:
+    home = folder / number.name
+    home.mkdir()
+    async with taken_over(home) as (b, up):
         assert await up.end(number) == 0
         assert up.seen[-1] == {
             "type": "restored",

@@ -17,7 +17,7 @@ async def test_repeats_of_ctrl_c_are_one(tmp_path: Path) -> None:
         up.send(signal.SIGINT)
         await up.shown("Restoring the account")
         up.send(signal.SIGINT)
-        await up.shown("Ctrl-C once more, in a second")
+        await up.shown("Ctrl-C again, in a second")
         assert await up.over() == 0
 
 

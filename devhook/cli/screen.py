@@ -122,7 +122,7 @@ class Screen:
 
     def repeated(self) -> None:
         """Impatience that came too early to be meant."""
-        self._run.say("\nEnding; Ctrl-C once more, in a second, leaves without waiting.")
+        self._run.say("\nEnding; Ctrl-C again, in a second, leaves without waiting.")
 
     async def still_restoring(self, session: Session) -> None:
         """Say what keeps a restore from its end, each reason once."""
