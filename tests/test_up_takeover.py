@@ -1,5 +1,6 @@
 """Who holds the account: two sessions, a colleague, and a session that was killed."""
 
+import asyncio
 import json
 import signal
 from contextlib import AsyncExitStack
@@ -223,7 +224,8 @@ async def test_a_colleagues_webhook_is_told_and_left_alone(tmp_path: Path) -> No
     """Within 15 s; at the end it is still there: 3."""
     async with open_bench(tmp_path) as b, b.up() as up:
         b.sandbox.change(webhook_uri=COLLEAGUE, webhook_method="GET")
-        conflict = await up.line("conflict")
+        async with asyncio.timeout(15):
+            conflict = await up.line("conflict")
         found = {"webhook_uri": COLLEAGUE, "webhook_method": "GET"}
         assert conflict["found"] == found
         await up.shown("changed by somebody else")
