@@ -11,8 +11,9 @@ from devhook.core.network import Network
 from devhook.core.takeover import adopted
 from devhook.core.target import Routes
 from devhook.provider.client import AccountClient
-from devhook.session import Options, Stop, open_session
-from devhook.session.stop import open_loops
+from devhook.session.opening import open_session
+from devhook.session.options import Options
+from devhook.session.stop import Stop, open_loops
 from devhook.session.watch import watch_account
 from devhook.store.entries import Cursor
 from devhook.store.journal import Journal

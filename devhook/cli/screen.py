@@ -19,7 +19,9 @@ from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
-from devhook.session import Options, Ready, Session, Why
+from devhook.session.options import Options
+from devhook.session.session import Ready, Session
+from devhook.session.stop import Why
 from devhook.store.journal import Journal
 from devhook.takeover import Ending, Restored
 

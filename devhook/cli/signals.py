@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devhook.cli.screen import Screen
-    from devhook.session import Stop
+    from devhook.session.stop import Stop
 
 _REPEATED_WITHIN = 1.0
 """Seconds in which a further Ctrl-C is the same impatience, not a new wish."""

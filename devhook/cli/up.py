@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from devhook.cli.screen import Screen
     from devhook.cli.signals import Signals
-    from devhook.session import Options, Ready, Session, Stop
+    from devhook.session.options import Options
+    from devhook.session.session import Ready, Session
+    from devhook.session.stop import Stop
 
 
 @command("up")
@@ -155,7 +157,7 @@ async def _up(
     import asyncio
 
     from devhook.cli.screen import Screen
-    from devhook.session import Stop
+    from devhook.session.stop import Stop
 
     stop = Stop()
     stop.cancels(asyncio.current_task())
@@ -177,7 +179,7 @@ async def _session(
     yes: bool,
     ready_file: "Path | None",
 ) -> int:
-    from devhook.session import open_session
+    from devhook.session.opening import open_session
     from devhook.system import SystemClock
 
     async with open_session(run.settings, options, stop, SystemClock()) as session:

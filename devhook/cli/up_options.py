@@ -8,7 +8,7 @@ from devhook.cli.base import Run
 from devhook.core.match import parse_duration
 from devhook.core.target import Routes, parse_route, parse_target
 from devhook.errors import UsageError
-from devhook.session import Options
+from devhook.session.options import Options
 from devhook.tunnel import Choice
 
 UNATTENDED_PATIENCE = 30.0
