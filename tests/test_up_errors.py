@@ -158,6 +158,7 @@ async def test_malformed_toml(tmp_path: Path) -> None:
         (("3000/", "--for", "soon", "--yes"), "'soon' is no duration"),
         (("http://", "--yes"), "'http://' is no target"),
         (("99999", "--yes"), "'99999' is no target"),
+        (("99999",), "'99999' is no target"),
         (("3000", "--route", "call_*", "--yes"), "'call_*' is no route"),
         (("3000", "-H", "X-Env", "--yes"), "'X-Env' is no header"),
         (("3000", "--listen", "8765", "--yes"), "'8765' is no HOST:PORT"),

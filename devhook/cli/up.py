@@ -131,17 +131,17 @@ def up(run: Run, /, **flags: Any) -> int:
       $ devhook up 3000/webhooks --yes --for 2h
       $ devhook up --route 'call_*=4000' --events 'call_*,recording_*' 3000
     """
-    if not flags["yes"] and not run.attended:
-        raise UsageError(
-            "without a terminal nobody can be asked whether to change the account",
-            hint="add --yes",
-        )
     from devhook.cli.signals import Signals
 
     signals = Signals()
     from devhook.cli.up_options import options_of
 
     options = options_of(run, flags)
+    if not flags["yes"] and not run.attended:
+        raise UsageError(
+            "without a terminal nobody can be asked whether to change the account",
+            hint="add --yes",
+        )
     ready_file = _ready_file(flags["ready_file"]) if flags["ready_file"] else None
     return run.main(_up(run, options, signals, yes=flags["yes"], ready_file=ready_file))
 
