@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from devhook.core.clock import Moment
 from tests.values import START
 
 
@@ -21,6 +22,9 @@ class ManualClock:
     def monotonic(self) -> float:
         self._passed += self.tick
         return self._passed
+
+    def moment(self) -> Moment:
+        return Moment(self.now(), self._passed, "boot")
 
     async def sleep(self, seconds: float) -> None:
         waking = asyncio.get_running_loop().create_future()

@@ -22,7 +22,7 @@ FLOORS = (
     {"core"},
     {"wire"},
     {"system", "config", "store", "provider", "tunnel", "relay", "sandbox", "shipped"},
-    {"send"},
+    {"send", "watchdog"},
     {"capture", "forward", "takeover", "listen", "backfill", "doctor", "inspector"}
     | {"trigger"},
     {"replay"},
@@ -32,7 +32,7 @@ FLOORS = (
 )
 
 # An entry of its own: it must run where everything else is broken or gone.
-GUARDIAN = {"errors", "core", "store.takeovers", "store.lock"}
+GUARDIAN = {"errors", "core", "store.takeovers"}
 
 # Scripts that are read as files and run by others; they belong to no floor.
 APART = {"demo"}

@@ -1,6 +1,5 @@
 """A broken file of somebody's repository must not stand in the way of a restore."""
 
-import signal
 from pathlib import Path
 
 from tests.upbench import open_bench
@@ -11,7 +10,7 @@ async def test_a_broken_project_file_does_not_stop_a_restore(tmp_path: Path) -> 
     async with open_bench(tmp_path) as b:
         before = b.fields()
         async with b.up() as up:
-            await up.end(signal.SIGKILL)
+            await b.abandon(up)
         (b.terminal.folder / ".devhook.toml").write_text("x = ")
         assert (await b.terminal("events")).code == 2
         done = await b.terminal("restore")
@@ -23,7 +22,7 @@ async def test_a_killed_session_shows_without_its_credential(tmp_path: Path) -> 
     """Nobody looked at the account; the record alone is reason enough for 4."""
     async with open_bench(tmp_path) as b:
         async with b.up() as up:
-            await up.end(signal.SIGKILL)
+            await b.abandon(up)
         done = await b.terminal("status", DEVHOOK_ACCESS_KEY="", DEVHOOK_API_URL="")
         assert done.code == 4, done.err
         assert "not settled" in done.out

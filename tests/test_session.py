@@ -8,7 +8,7 @@ from pathlib import Path
 from devhook.config import Flags, Settings, load
 from devhook.core.model import Notice, Setting
 from devhook.core.network import Network
-from devhook.core.takeover import adopted
+from devhook.core.takeover import Ending, adopted
 from devhook.core.target import Routes
 from devhook.provider.client import AccountClient
 from devhook.session.opening import open_session
@@ -20,7 +20,7 @@ from devhook.store.journal import Journal
 from devhook.store.store import Store
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, this_process
-from devhook.takeover import Ending, Hold
+from devhook.takeover import Hold
 from devhook.tunnel import Choice
 from tests.clock import ManualClock
 from tests.upbench import Bench, open_bench

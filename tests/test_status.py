@@ -1,6 +1,5 @@
 """`status` while a session runs, after it, and for another machine."""
 
-import signal
 from pathlib import Path
 
 from tests.upbench import open_bench
@@ -23,7 +22,7 @@ async def test_a_live_session_is_waited_for_and_shown(tmp_path: Path) -> None:
             "pid": up.pid,
             "webhook_uri": up.ready["webhook_uri"],
             "original": up.ready["original"],
-            "guardian": None,
+            "guardian": "watching",
         }
 
 
@@ -39,7 +38,7 @@ async def test_a_takeover_that_cannot_be_settled_is_open(tmp_path: Path) -> None
     """4, with the command that settles it; the history says how it went on."""
     async with open_bench(tmp_path) as b:
         async with b.up() as up:
-            await up.end(signal.SIGKILL)
+            await b.abandon(up)
         environ = {"DEVHOOK_ACCESS_KEY": "vb_revoked"}
         done = await b.terminal("status", "--json", **environ)
         assert done.code == 4

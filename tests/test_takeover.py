@@ -10,12 +10,14 @@ import pytest
 
 from devhook.core.model import Account, Stage
 from devhook.core.network import Credential, Network
+from devhook.core.takeover import Ending
+from devhook.core.taking import Who
 from devhook.errors import ChangedElsewhere, Refused, TakeoverError
 from devhook.provider.client import AccountClient
 from devhook.sandbox import Customer, Sandbox
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, new_id, this_process
-from devhook.takeover import Ending, Hold, recover
+from devhook.takeover import Hold, recover
 
 URI = "https://relay.example/t/lease/s3cret"
 CUSTOMER = Customer(
@@ -39,15 +41,14 @@ class Bench:
         return Hold(self.client, self.takeovers, SystemClock(), bound=bound)
 
     async def begin(self, hold: Hold, account: Account | None = None) -> None:
-        before = await hold.prepare(
-            account or await self.client.get(),
-            URI,
+        who = Who(
             api_url=self.sandbox.api_url,
             profile="default",
             session_id=1,
             process=this_process(),
         )
-        await hold.point(before)
+        await hold.prepare(account or await self.client.get(), URI, who)
+        await hold.point()
 
     def stage(self) -> Stage:
         return self.takeovers.history()[0].stage

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from devhook.core.model import Stage
+from devhook.core.takeover import Ending
 from devhook.errors import Refused, TakeoverError
 from devhook.system import SystemClock
-from devhook.takeover import Ending, recover
+from devhook.takeover import recover
 from tests.test_takeover import CUSTOMER, URI, bench, fields
 
 
@@ -104,24 +105,3 @@ async def test_a_restore_that_was_said_no_to_is_sent_again(tmp_path: Path) -> No
         async with asyncio.timeout(10):
             assert (await hold.end()).ending is Ending.RESTORED
         assert b.puts() == 3
-
-
-async def test_a_long_retry_after_does_not_hold_up_a_restore(tmp_path: Path) -> None:
-    """A day is longer than anybody waits for an exit."""
-    async with bench(tmp_path) as b:
-        hold = b.hold()
-        await b.begin(hold)
-        b.sandbox.fault(status=429, headers={"Retry-After": "86400"})
-        async with asyncio.timeout(15):
-            assert (await hold.end()).ending is Ending.RESTORED
-
-
-async def test_the_account_of_a_hold_is_looked_at_by_its_id(tmp_path: Path) -> None:
-    """A conflict is only what our own account says."""
-    async with bench(tmp_path) as b:
-        hold = b.hold()
-        await b.begin(hold)
-        assert hold.record is not None
-        hold.record = replace(hold.record, account_id="another")
-        with pytest.raises(Refused):
-            await hold.look()

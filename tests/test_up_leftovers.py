@@ -1,6 +1,5 @@
 """What a killed `up` leaves, met by commands in every unlucky order."""
 
-import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.upbench import Bench, open_bench
 
 async def killed(b: Bench) -> None:
     async with b.up() as up:
-        await up.end(signal.SIGKILL)
+        await b.abandon(up)
 
 
 def takeovers(b: Bench) -> Takeovers:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def elsewhere(b: Bench, folder: Path) -> Terminal:
 async def killed(b: Bench) -> None:
     """Leave the account pointing at a session that is gone."""
     async with b.up() as up:
-        await up.end(signal.SIGKILL)
+        await b.abandon(up)
 
 
 # --- the quickstart and we ---------------------------------------------------------
@@ -70,7 +69,7 @@ async def test_the_record_is_there_before_the_account_is_changed(
         b.sandbox.fault(method="PUT", hang=True)
         async with b.up(ready=False) as up:
             await until(b.puts)
-            await up.end(signal.SIGKILL)
+            await b.abandon(up)
         records = Takeovers(tmp_path / "devhook" / "state").open_records()
         assert [record.root.uri for record in records] == [before["webhook_uri"]]
         assert b.fields() != before
@@ -121,7 +120,7 @@ async def test_an_original_too_long_for_the_marker_is_restored_all_the_same(
         async with b.up("--no-mirror") as up:
             await up.shown("carries no marker")
             assert "#" not in b.fields()["webhook_uri"]
-            await up.end(signal.SIGKILL)
+            await b.abandon(up)
         assert (await b.terminal("restore")).code == 0
         assert b.fields() == before
 

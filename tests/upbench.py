@@ -4,6 +4,8 @@ What a test waits for is a fact: a line of `--json`, a text on the screen, a req
 that arrived. Nothing sleeps.
 """
 
+import os
+import signal
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,6 +20,7 @@ from devhook.core.gojson import decode
 from devhook.core.model import Json
 from devhook.sandbox import Customer, Sandbox, Timing
 from devhook.sandbox.call import ApiRequest
+from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, new_id
 from tests.endpoint import OK, Endpoint, Script, endpoint
 from tests.running import Running, running
@@ -76,6 +79,22 @@ class Bench:
             if ready:
                 await process.line("ready")
             yield process
+
+    @property
+    def takeovers(self) -> Takeovers:
+        return Takeovers(self.terminal.home / "devhook" / "state")
+
+    def guardian(self) -> int:
+        """The process that looks after the newest takeover."""
+        mark = self.takeovers.history()[0].guardian
+        assert mark is not None
+        return int(mark.partition("@")[0])
+
+    async def abandon(self, up: Running) -> None:
+        """Kill a run and its guardian: nobody is left who restores."""
+        up.send(signal.SIGSTOP)  # or it would start another guardian
+        os.kill(self.guardian(), signal.SIGKILL)
+        await up.end(signal.SIGKILL)
 
     def puts(self) -> list[ApiRequest]:
         return [r for r in self.sandbox.requests if r.method == "PUT"]

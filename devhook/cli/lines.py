@@ -146,6 +146,11 @@ def notice_line(notice: Notice) -> str:
             return f"{at}  !  {what} lost ({why}), trying again in {pause}"
         case "reconnected":
             return f"{at}  !  {_text(body.get('what'))} is back"
+        case "parked":
+            why = _text(body.get("reason"))
+            return f"{at}  !  devhook {why}: the account is as before meanwhile"
+        case "resumed":
+            return f"{at}  !  the account points here again"
         case "conflict":
             found = body.get("found")
             uri = found.get("webhook_uri") if isinstance(found, dict) else found

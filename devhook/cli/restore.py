@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devhook.core.model import Account, Setting, Takeover
-    from devhook.takeover import Restored
+    from devhook.core.takeover import Restored
 
 
 @command("restore")
@@ -82,18 +82,20 @@ def _from_records(run: Run, *, dry_run: bool) -> None:
 
 
 def _restore(run: Run, record: "Takeover") -> None:
-    from devhook.cli.settle import restore_record
+    from devhook.cli.settle import restore_record, wait_for_guardian
 
     settings = run.settings
     within = settings.in_flight_bound + 30
-    restored = restore_record(run, settings, record, within=within)
+    restored = wait_for_guardian(settings, record, within=within)
+    if restored is None:
+        restored = restore_record(run, settings, record, within=within)
     _told(run, _named(record), restored)
 
 
 def _told(run: Run, name: str, restored: "Restored") -> None:
     """Say how it ended; raises for any end but a restore."""
     from devhook.core.account_api import mask_url
-    from devhook.takeover import Ending
+    from devhook.core.takeover import Ending
 
     setting = restored.setting
     run.emit(
@@ -117,7 +119,7 @@ def _told(run: Run, name: str, restored: "Restored") -> None:
 
 def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
     """Undo a takeover by what its marker says; another machine may have made it."""
-    from devhook.core.takeover import marked_root
+    from devhook.core.marker import marked_root
     from devhook.store.lock import account_lock
 
     settings = run.settings
@@ -188,7 +190,7 @@ async def _put_back(run: Run, account: "Account", root: "Setting") -> "Restored"
         at=clock.now(),
     )
     with suppress(StoreError):  # where no record can be kept, the marker is one
-        record = takeovers.keep(record)
+        record = takeovers.keep(record, record.started_at, record.process)
     bound = settings.in_flight_bound
     credential = settings.account_credential()
     async with AccountClient(settings.api_url, credential, settings.network) as client:

@@ -19,11 +19,11 @@ from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
+from devhook.core.takeover import Ending, Restored
 from devhook.session.options import Options
 from devhook.session.session import Ready, Session
 from devhook.session.stop import Why
 from devhook.store.journal import Journal
-from devhook.takeover import Ending, Restored
 
 
 class Screen:
@@ -116,6 +116,8 @@ class Screen:
             Why.TIME: "The time is over; restoring the account",
             Why.STORAGE: "Nothing could be stored for 10 s; restoring the account",
             Why.TUNNEL: "The tunnel stayed away for 60 s; restoring the account",
+            Why.PARKED: "The account was not taken again",
+            Why.GUARDIAN: "The guardian ended again and again; restoring the account",
         }
         self._run.say(f"\n{said[why]} ...")
 
@@ -171,7 +173,7 @@ class Screen:
             return 4
         if restored is not None and restored.ending is Ending.FOREIGN:
             return 3
-        return {Why.STORAGE: 1, Why.TUNNEL: 7}.get(why, 0)
+        return {Why.STORAGE: 1, Why.GUARDIAN: 1, Why.TUNNEL: 7}.get(why, 0)
 
 
 def ready_object(ready: Ready) -> dict[str, Json]:

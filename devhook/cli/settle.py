@@ -4,20 +4,23 @@ With no open record this is one query of the standard library.
 """
 
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from devhook.cli.base import Run
 from devhook.config import Flags, Settings, load
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
-from devhook.core.model import Takeover
+from devhook.core.model import Stage, Takeover
+from devhook.core.takeover import ENDS, Ending, Restored
 from devhook.errors import ChangedElsewhere, ConfigError, DevhookError
 from devhook.provider.client import AccountClient
 from devhook.store.lock import account_lock
-from devhook.store.takeovers import ENDS, Takeovers
-from devhook.system import SystemClock
-from devhook.takeover import Ending, Restored, recover
+from devhook.store.takeovers import Takeovers
+from devhook.system import SystemClock, is_alive
+from devhook.takeover import recover
 
 _CREDENTIALS = ("DEVHOOK_", "VN_", "VOIPBIN_")
 
@@ -31,7 +34,9 @@ def settle(run: Run, settings: Settings, records: list[Takeover]) -> None:
     for record in records:
         left = max(0.5, deadline - time.monotonic())
         try:
-            restored = restore_record(run, settings, record, within=left)
+            restored = wait_for_guardian(settings, record, within=left)
+            if restored is None:
+                restored = restore_record(run, settings, record, within=left)
         except ChangedElsewhere:
             continue  # a live session looks after it
         except DevhookError as exc:
@@ -72,6 +77,39 @@ def restore_record(
         if now is None or now.stage in ENDS:
             return Restored(Ending.RESTORED, record.root)
         return run.main(restoring(now))
+
+
+def guardian_of(record: Takeover) -> int | None:
+    """The process that is restoring for a run that is gone; None without one."""
+    if record.guardian is None or is_alive(record.process):
+        return None
+    return int(record.guardian.partition("@")[0]) if is_alive(record.guardian) else None
+
+
+def wait_for_guardian(
+    settings: Settings, record: Takeover, *, within: float
+) -> Restored | None:
+    """Have a guardian try at once, and wait for its end; None when none restores."""
+    pid = guardian_of(record)
+    if pid is None:
+        return None
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR1)
+    deadline = time.monotonic() + within
+    while guardian_of(record) is not None:
+        if time.monotonic() > deadline:
+            now = Takeovers(settings.paths.state).find(record.id) or record
+            why = now.error or "its guardian is at work"
+            return Restored(Ending.UNCONFIRMED, None, why)
+        time.sleep(0.02)
+    now = Takeovers(settings.paths.state).find(record.id) or record
+    match now.stage:
+        case Stage.RESTORED:
+            return Restored(Ending.RESTORED, now.root)
+        case Stage.SUPERSEDED:
+            return Restored(Ending.FOREIGN, None)
+        case _:
+            return None
 
 
 def _own_settings(settings: Settings, record: Takeover) -> Settings:

@@ -1,4 +1,4 @@
-"""The signals that end a session: Ctrl-C, SIGTERM and SIGHUP.
+"""The signals that end a session, Ctrl-C, SIGTERM and SIGHUP; and Ctrl-Z.
 
 They are noted from the first moment on. While modules are loaded the exception of a
 Ctrl-C can be lost, and SIGTERM would end the process without a word.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from devhook.cli.screen import Screen
+    from devhook.session.session import Session
     from devhook.session.stop import Stop
 
 _REPEATED_WITHIN = 1.0
@@ -55,6 +56,23 @@ class Signals:
         finally:
             for number in self._numbers:
                 loop.remove_signal_handler(number)
+
+    @contextmanager
+    def stop(self, session: "Session") -> Iterator[None]:
+        """Ctrl-Z: the account is put back before the process stands still."""
+        import asyncio
+
+        if signal.getsignal(signal.SIGTSTP) is signal.SIG_IGN:
+            yield  # whoever started us wants no job control
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(
+            signal.SIGTSTP, lambda: session.start(session.stand_still())
+        )
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGTSTP)
 
     def _note(self, *_: object) -> None:
         self.early = True

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from devhook.core.model import Account, Takeover
     from devhook.store.live import Live
 
-_CODES = {"idle": 0, "live": 0, "foreign": 3, "superseded": 3, "open": 4, "dead": 4}
+_CODES = {
+    "idle": 0,
+    "live": 0,
+    "foreign": 3,
+    "superseded": 3,
+    "open": 4,
+    "dead": 4,
+    "parked": 4,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,18 +92,24 @@ def _status(run: Run) -> Status:
             since=rfc3339(record.started_at),
             webhook_uri=mask_url(record.mine.partition("#")[0]),
             original=_original(record),
+            guardian=_guardian(record),
         )
     return _of_account(run)
 
 
 def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
     """A session of this machine; the account tells whether it still holds it."""
+    from devhook.core.model import Stage
     from devhook.core.takeover import is_ours
 
     record = next((r for r in records if r.process == live.process), None)
-    state = "live"
+    state = "parked" if record and record.stage is Stage.PARKED else "live"
     try:
-        if record and not is_ours(record, _account(run).webhook_uri):
+        if (
+            state == "live"
+            and record
+            and not is_ours(record, _account(run).webhook_uri)
+        ):
             state = "superseded"
     except DevhookError as exc:
         run.warn(f"the account could not be looked at: {exc.message}")
@@ -108,13 +122,14 @@ def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
         since=live.started_at,
         webhook_uri=live.webhook_uri,
         original=None if record is None else _original(record),
+        guardian=None if record is None else _guardian(record),
     )
 
 
 def _of_account(run: Run) -> Status:
     """No session of this machine: what the account itself says."""
     from devhook.core.account_api import mask_url
-    from devhook.core.takeover import marked_root
+    from devhook.core.marker import marked_root
 
     settings = run.settings
     if settings.credential is None:
@@ -216,6 +231,18 @@ def _history(run: Run) -> int:
     return 0
 
 
+def _guardian(record: "Takeover") -> str | None:
+    """What the guardian does: it watches, or why its restore is not at an end."""
+    from devhook.core.model import Stage
+    from devhook.system import is_alive
+
+    if record.guardian is None or not is_alive(record.guardian):
+        return None
+    if record.stage in (Stage.RESTORING, Stage.PUT_SENT) or record.error:
+        return f"restoring: {record.error}" if record.error else "restoring"
+    return "watching"
+
+
 def _original(record: "Takeover") -> dict[str, str]:
     from devhook.core.account_api import mask_url
 
@@ -232,6 +259,7 @@ def _say(run: Run, found: Status) -> None:
         "superseded": f"session {found.session} is live, but the account was changed",
         "foreign": "a devhook session of another machine holds the account; it answers",
         "dead": "the account points at a devhook session that does not answer",
+        "parked": f"session {found.session} stands still; the account is restored",
         "open": f"session {found.session} is gone and its takeover is not settled",
     }
     run.out(f"{found.profile}: {texts[found.state]}")
@@ -239,6 +267,8 @@ def _say(run: Run, found: Status) -> None:
         run.out(f"  webhook    {found.webhook_uri or '(empty)'}")
     if found.original is not None:
         run.out(f"  original   {found.original['webhook_uri'] or '(empty)'}")
+    if found.guardian is not None:
+        run.out(f"  guardian   {found.guardian}")
     if found.since is not None:
         run.out(f"  since      {found.since}")
     if found.state == "open":

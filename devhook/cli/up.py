@@ -164,7 +164,9 @@ async def _up(
     with Screen(run) as screen:
         try:
             with signals.end(stop, screen):
-                return await _session(run, options, stop, screen, yes, ready_file)
+                return await _session(
+                    run, options, stop, signals, screen, yes=yes, ready_file=ready_file
+                )
         except asyncio.CancelledError:
             if stop.why is None:
                 raise
@@ -175,23 +177,26 @@ async def _session(
     run: Run,
     options: "Options",
     stop: "Stop",
+    signals: "Signals",
     screen: "Screen",
+    *,
     yes: bool,
     ready_file: "Path | None",
 ) -> int:
     from devhook.session.opening import open_session
-    from devhook.system import SystemClock
+    from devhook.system import SystemClock, fault
 
     async with open_session(run.settings, options, stop, SystemClock()) as session:
         if not yes:
             await _confirmed(screen, session)
         try:
-            ready = await session.take_over()
-            screen.ready(ready, options, run.settings)
-            session.start(screen.follow(session.journal))
-            if ready_file:
-                _write(ready_file, ready)
-            why = await session.ended()
+            with signals.stop(session):
+                ready = await session.take_over()
+                screen.ready(ready, options, run.settings)
+                session.start(screen.follow(session.journal))
+                if ready_file:
+                    _write(ready_file, ready)
+                why = await session.ended()
         except BaseException as exc:
             await _undone(run, screen, session, exc)
             raise
@@ -200,6 +205,7 @@ async def _session(
         restored = await session.restore()
         screen.restored(restored, run.settings)
         await session.linger()
+        fault("up.lingered")
     return screen.exit_code(why, restored)
 
 

@@ -113,18 +113,18 @@ async def _changed(
 ) -> "Account":
     """The account as it is after the change; the same when there was none to make."""
     from devhook.core.model import Setting
-    from devhook.core.takeover import fields_with, same_before_put
+    from devhook.core.takeover import same_before_put, with_setting
     from devhook.store.lock import account_lock
 
     async with _client(settings) as client:
         account = await client.get()
         with account_lock(settings.paths.state, settings.api_url, account.id):
             _refuse_session(run, account)
-            wanted = Setting(uri=uri, method=method or account.webhook_method)
-            fields = fields_with(account, wanted)
+            setting = Setting(uri=uri, method=method or account.webhook_method)
+            fields = with_setting(account, setting).fields()
             if fields == account.fields():
                 return account
-            _ask(run, account, wanted, yes=yes)
+            _ask(run, account, setting, yes=yes)
             if not same_before_put(account, await client.get()):
                 raise ChangedElsewhere(
                     "somebody else is changing the account; nothing was sent",
@@ -175,7 +175,7 @@ def _client(settings: "Settings") -> "AccountClient":
 
 def _refuse_session(run: Run, account: "Account") -> None:
     """A devhook session's setting is for `restore`, unless that could not read it."""
-    from devhook.core.takeover import marked_root
+    from devhook.core.marker import marked_root
 
     try:
         root = marked_root(account.webhook_uri)
@@ -203,7 +203,7 @@ def _ask(run: Run, account: "Account", wanted: "Setting", *, yes: bool) -> None:
 def _check(uri: str) -> None:
     from urllib.parse import urlsplit
 
-    from devhook.core.takeover import is_marked
+    from devhook.core.marker import is_marked
 
     try:
         parts = urlsplit(uri)
@@ -241,6 +241,6 @@ def _line(uri: str, method: str) -> str:
 
 
 def _is_marked(account: "Account") -> bool:
-    from devhook.core.takeover import is_marked
+    from devhook.core.marker import is_marked
 
     return is_marked(account.webhook_uri)

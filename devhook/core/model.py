@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from devhook.core.clock import Moment
 from devhook.core.http import Headers
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -241,7 +242,10 @@ class Setting:
 
 
 class Stage(StrEnum):
-    """Where a takeover stands; the last three are its ends."""
+    """Where a takeover stands; after `restored` and `superseded` nothing is to be done.
+
+    `parked` is a root put back for a session that stands still but lives.
+    """
 
     PREPARED = "prepared"
     PUT_SENT = "put_sent"
@@ -257,8 +261,9 @@ class Stage(StrEnum):
 class Takeover:
     """A takeover record: what must survive to put the root back. Holds no credential.
 
-    `mine` is our URI exactly as the API shows it, `root` what is to be restored,
-    `put_at` when the last PUT left us, None before the first.
+    `mine` is our URI exactly as the API shows it, `root` what is to be restored, `put`
+    when the PUT of `mine` left us, None before. `process` and `guardian` are the marks
+    of those who look after it; `error` is what the last try to restore met.
     """
 
     id: int
@@ -272,9 +277,10 @@ class Takeover:
     root: Setting
     stage: Stage
     started_at: datetime
-    put_at: datetime | None
-    ended_at: datetime | None
-    error: str | None
+    put: Moment | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+    guardian: str | None = None
 
 
 JournalEntry: TypeAlias = Event | Attempt | Notice | Gap

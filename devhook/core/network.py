@@ -4,12 +4,14 @@ Decided from values alone; the rooms that dial ask here first. The same rules ho
 API, sockets, relay and guardian, and never for what listens on loopback.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Literal, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from devhook.core.http import Headers
 from devhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +79,16 @@ def proxy_for(url: str, network: Network) -> str | None:
         if proxy := _variable(network, name):
             return _checked_proxy(proxy, name)
     return None
+
+
+def proxy_authorization(proxy: str | None) -> Headers:
+    """What a proxy whose URL holds a name and a password is shown."""
+    parts = urlsplit(proxy or "")
+    if parts.username is None:
+        return ()
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    packed = base64.b64encode(pair.encode()).decode()
+    return (("Proxy-Authorization", f"Basic {packed}"),)
 
 
 def tls_context(network: Network) -> "ssl.SSLContext":

@@ -1,77 +1,249 @@
-"""The account as it is, and our record -> apply, restore, or leave alone and why.
+"""Takeovers and restores: what is to be done to an account, and what it showed.
 
-Pure: values in, a decision out. The rules that everything here serves:
+The words of two machines without I/O: `taking` goes idle -> prepared -> put_sent ->
+active; `restoring` goes from wherever a run was left to restored, superseded,
+unresolved or parked. Each holds one `action` for the world to carry out; `then` takes
+the answer and gives the machine with the next one. The run, its guardian and the
+recovery of a dead run drive these two, and nothing else decides over an account.
 
-- what is restored is always the *root*, the setting before the first devhook came; it
-  travels in the fragment of our URI, the *marker*, so that another machine can read it;
+The rules that they keep:
+
+- a record is kept before the PUT that it undoes, and what is kept says what was sent;
+- what is restored is always the root, never another devhook's URI;
 - comparison is byte for byte with the URI we put, never "looks like a tunnel";
-- a PUT replaces seven fields, so a PUT of ours carries five of the newest GET;
-- the outcome of a PUT that was not answered is unknown until a GET shows our URI, or
-  until the in-flight bound has passed and a GET does not show it.
+- a PUT replaces seven fields: it carries the five others of the GET right before it;
+- what became of a PUT that was not answered is unknown until a GET shows our URI, or
+  until the in-flight bound has passed and a GET does not show it;
+- at least a second lies between our PUTs: the sender's copy of the setting follows them
+  in no order, and may keep the older one.
 """
 
-import base64
-import json
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from devhook.core.clock import Moment
 from devhook.core.model import Account, Setting, Stage, Takeover
-from devhook.errors import TakeoverError
+from devhook.errors import (
+    DevhookError,
+    ProviderError,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 
-MARKER = "#devhook="
-_VERSION = "1."
-LONGEST = 1023
-"""Characters of the column that keeps the URI; read in the platform's test schema."""
+OURS: Final = "POST"
+SPACING: Final = 1.0
+ENDS: Final = (Stage.RESTORED, Stage.SUPERSEDED)
+"""Stages nothing more is to be done about."""
 
-OURS = "POST"
-
-
-def with_marker(uri: str, root: Setting) -> str:
-    """Our URI with the root in its fragment; without, when it would grow too long."""
-    text = json.dumps({"u": root.uri, "m": root.method}, separators=(",", ":"))
-    packed = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-    marked = f"{uri}{MARKER}{_VERSION}{packed}"
-    return marked if len(marked) <= LONGEST else uri
-
-
-def is_marked(uri: str) -> bool:
-    return MARKER in uri
+MOVES: Final = {
+    Stage.PREPARED: {Stage.PUT_SENT, Stage.RESTORED},
+    Stage.PUT_SENT: {Stage.ACTIVE, Stage.RESTORING, *ENDS},
+    Stage.ACTIVE: {Stage.RESTORING},
+    Stage.RESTORING: {Stage.PARKED, Stage.UNRESOLVED, *ENDS},
+    Stage.PARKED: {Stage.RESTORING},
+    Stage.UNRESOLVED: {Stage.RESTORING},
+    Stage.RESTORED: set[Stage](),
+    Stage.SUPERSEDED: set[Stage](),
+}
+"""Which stage may follow which."""
 
 
-def marked_root(uri: str) -> Setting | None:
-    """The root that a devhook URI carries; None when it is no devhook URI.
+# --- what the world is to do, and what it answers -------------------------------------
 
-    Raises TakeoverError when it is one that this version cannot read.
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Read the account."""
+
+
+GET: Final = Get()
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Replace the seven fields by those of this account."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Commit the record, then go on with `then`."""
+
+    record: Takeover
+    then: "Action"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    seconds: float
+
+
+class Ending(StrEnum):
+    RESTORED = "restored"
+    FOREIGN = "foreign"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How a takeover ended and what the account says now (None: it could not tell)."""
+
+    ending: Ending
+    setting: Setting | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """The account points at us."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """It does not; unless the record has ended, `Restoring` has to see to it."""
+
+    error: type[DevhookError]
+    message: str
+    hint: str | None
+
+
+Action: TypeAlias = Get | Put | Keep | Pause | Restored | Took | NotTaken
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A PUT was answered 200."""
+
+
+class Fail(StrEnum):
+    """What a request that failed leaves open: `unknown` is whether it was applied."""
+
+    UNKNOWN = "unknown"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A GET or PUT came to nothing. `retry_after` is seconds."""
+
+    kind: Fail
+    message: str
+    hint: str | None = None
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    record: Takeover
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """A pause is over."""
+
+
+Answer: TypeAlias = Shown | Accepted | Failed | Kept | Rested
+
+
+def failure(exc: ProviderError) -> Failed:
+    """What an error of the API means for a takeover."""
+    match exc:
+        case Refused():
+            return Failed(Fail.REFUSED, exc.message, exc.hint)
+        case Throttled(retry_after=seconds):
+            return Failed(Fail.THROTTLED, exc.message, exc.hint, seconds)
+        case Unreachable(answered=True):
+            return Failed(Fail.ANSWERED, exc.message, exc.hint)
+        case _:
+            return Failed(Fail.UNKNOWN, exc.message, exc.hint)
+
+
+# --- reading an account ---------------------------------------------------------------
+
+
+def setting_of(account: Account) -> Setting:
+    return Setting(uri=account.webhook_uri, method=account.webhook_method)
+
+
+def with_setting(account: Account, setting: Setting) -> Account:
+    """Five fields as they are, two as they shall be."""
+    return replace(account, webhook_uri=setting.uri, webhook_method=setting.method)
+
+
+def same_setting(one: Account, two: Account) -> bool:
+    return setting_of(one) == setting_of(two)
+
+
+def is_ours(record: Takeover, uri: str) -> bool:
+    """Byte for byte what we put, with its fragment or, where the API cuts it, without.
+
+    Either holds our path secret, so nobody else can have set it.
     """
-    _, found, packed = uri.partition(MARKER)
-    if not found:
-        return None
-    try:
-        if not packed.startswith(_VERSION):
-            raise ValueError("version")
-        packed = packed.removeprefix(_VERSION)
-        padded = packed + "=" * (-len(packed) % 4)
-        value = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        root = Setting(uri=_text(value["u"]), method=_text(value["m"]))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise TakeoverError(
-            "the account points at a devhook whose marker this version cannot read",
-            hint="upgrade devhook, or ask whoever started it to end it",
-        ) from exc
-    if is_marked(root.uri):
-        raise TakeoverError(
-            "the account's marker names another devhook as the original",
-            hint="set the right endpoint: devhook webhook set URI",
-        )
-    return root
+    return uri in (record.mine, record.mine.partition("#")[0])
 
 
-def root_of(account: Account) -> Setting:
-    """What a takeover of this account must restore one day."""
-    return marked_root(account.webhook_uri) or Setting(
-        uri=account.webhook_uri, method=account.webhook_method
+def same_before_put(one: Account, two: Account) -> bool:
+    """Two GETs in a row agree on what a PUT would replace: nobody is at work there."""
+    return one.fields() == two.fields() and one.tm_update == two.tm_update
+
+
+class Sight(StrEnum):
+    """What a GET after our PUT shows."""
+
+    MINE = "mine"
+    NOT_YET = "not yet"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+
+
+def sight(before: Account, mine: str, after: Account) -> Sight:
+    """Compare a read-back with what was there before the PUT of `mine`.
+
+    Ours may come back without its fragment. `damaged` means that our PUT cost the
+    account fields that it carried; one that is merely different, a colleague edited.
+    """
+    if after.webhook_uri not in (mine, mine.partition("#")[0]):
+        same = after.webhook_uri == before.webhook_uri
+        return Sight.NOT_YET if same else Sight.FOREIGN
+    return Sight.DAMAGED if lost(before, after) else Sight.MINE
+
+
+def lost(before: Account, after: Account) -> dict[str, str]:
+    """The fields that were there and are empty now."""
+    now = after.fields()
+    return {
+        name: value
+        for name, value in before.fields().items()
+        if value and not now[name]
+    }
+
+
+# --- the record -----------------------------------------------------------------------
+
+
+def moved(
+    record: Takeover, stage: Stage, now: Moment, *, error: str | None = None
+) -> Takeover:
+    """The record in its next stage. Raises ValueError for one that cannot follow."""
+    if stage is not record.stage and stage not in MOVES[record.stage]:
+        raise ValueError(f"{record.stage} is not followed by {stage}")
+    return replace(
+        record,
+        stage=stage,
+        put=now if stage is Stage.PUT_SENT and record.put is None else record.put,
+        ended_at=now.wall if stage in ENDS else None,
+        error=error,
     )
 
 
@@ -97,120 +269,11 @@ def adopted(
         root=root,
         stage=Stage.ACTIVE,
         started_at=at,
-        put_at=None,
-        ended_at=None,
-        error=None,
     )
 
 
-def fields_with(account: Account, setting: Setting) -> dict[str, str]:
-    """The seven fields of a PUT: five as they are, two as they shall be."""
-    return account.fields() | {
-        "webhook_method": setting.method,
-        "webhook_uri": setting.uri,
-    }
-
-
-def same_before_put(one: Account, two: Account) -> bool:
-    """Two GETs in a row agree on what a PUT would replace: nobody is at work there."""
-    return one.fields() == two.fields() and one.tm_update == two.tm_update
-
-
-class Sight(StrEnum):
-    """What a GET after our PUT shows."""
-
-    MINE = "mine"
-    STRIPPED = "stripped"
-    NOT_YET = "not yet"
-    DAMAGED = "damaged"
-    FOREIGN = "foreign"
-
-
-def sight(before: Account, put: Setting, after: Account) -> Sight:
-    """Compare a read-back with what was there before the PUT and what was put.
-
-    `stripped` is ours without its fragment; `damaged` means that the account keeps our
-    URI but not the other five fields.
-    """
-    if after.webhook_uri == put.uri:
-        ours = Sight.MINE
-    elif after.webhook_uri and after.webhook_uri == put.uri.partition("#")[0]:
-        ours = Sight.STRIPPED
-    elif after.webhook_uri == before.webhook_uri:
-        return Sight.NOT_YET
-    else:
-        return Sight.FOREIGN
-    kept = fields_with(before, Setting(uri=after.webhook_uri, method=put.method))
-    return ours if after.fields() == kept else Sight.DAMAGED
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Send these seven fields; then look again."""
-
-    fields: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The root is back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Somebody else's setting: touch nothing."""
-
-    found: Setting
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """A PUT of ours may still arrive: look again before `until`."""
-
-    until: datetime
-
-
-Restoring: TypeAlias = Put | Done | Leave | Wait
-
-
-def is_ours(record: Takeover, uri: str) -> bool:
-    """Byte for byte what we put, with its fragment or, where the API cuts it, without.
-
-    Either holds our path secret, so nobody else can have set it.
-    """
-    return uri in (record.mine, record.mine.partition("#")[0])
-
-
-def to_restore(
-    record: Takeover,
-    account: Account,
-    *,
-    now: datetime,
-    bound: float,
-    unknown_until: datetime | None = None,
-) -> Restoring:
-    """What puts the root back, given what the account says now.
-
-    `bound` is how many seconds a PUT may be under way before it counts as lost;
-    `unknown_until` is when that is so for a restoring PUT that was never answered: sent
-    again before, the older of the two might land on somebody's newer change.
-    """
-    found = Setting(uri=account.webhook_uri, method=account.webhook_method)
-    if is_ours(record, found.uri):
-        if unknown_until is not None and now < unknown_until:
-            return Wait(unknown_until)
-        return Put(fields_with(account, record.root))
-    if record.stage is Stage.PUT_SENT and record.put_at is not None:
-        until = record.put_at + timedelta(seconds=bound)
-        # A clock that was set back must not make us wait for ever.
-        if record.put_at <= now < until:
-            return Wait(until)
-    if found == record.root:
-        return Done()
-    return Leave(found)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
+def to_repeat(record: Takeover, account: Account) -> Put | None:
+    """The root once more, for a sender that still goes by our setting."""
+    if account.id == record.account_id and setting_of(account) == record.root:
+        return Put(account)
+    return None

@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 from devhook import system
 from devhook.capture import CaptureServer, Door, open_capture
 from devhook.config import Settings
-from devhook.core import takeover as core
+from devhook.core import marker
 from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
+from devhook.core.guarding import Plan
 from devhook.core.model import Account, Address, Capture, Kind, Setting, Source
+from devhook.core.network import Credential
 from devhook.core.retry import local
-from devhook.errors import ChangedElsewhere, StoreError, TunnelError
+from devhook.errors import ChangedElsewhere, StoreError
 from devhook.forward import Forwarder, Forwarding, Mirror
 from devhook.provider.client import AccountClient
 from devhook.send import Sender
@@ -38,12 +40,12 @@ from devhook.store.lock import account_lock
 from devhook.store.rows import to_text
 from devhook.store.store import Store
 from devhook.store.takeovers import Takeovers
-from devhook.takeover import Hold, challenge, is_live
+from devhook.takeover import Hold, is_live
 from devhook.tunnel import Tunnel, open_tunnel
+from devhook.watchdog import open_watchdog
 from devhook.wire import Wire
 
 DRAIN_WITHIN = 5.0
-PROVEN_WITHIN = 5.0
 
 
 @asynccontextmanager
@@ -63,15 +65,20 @@ async def open_session(
         )
         account = await client.get()
         state = settings.paths.state
-        stack.enter_context(account_lock(state, settings.api_url, account.id))
+        system.fault("up.start")
+        lock = account_lock(state, settings.api_url, account.id)
+        locked = stack.enter_context(lock)
+        system.fault("up.locked")
         store = stack.enter_context(Store(settings.db))
         journal = await enter(Journal(store, clock))
         await _begin(journal, settings, options, account, clock)
         stack.push_async_callback(_end, journal, stop, clock)
         sender = Sender(await enter(Wire(settings.network)), clock)
         abandoned = await _abandoned(account, options, sender, clock)
+        plan = _plan(settings, credential, locked)
+        watchdog = await enter(open_watchdog(plan, clock, inherited=(locked,)))
         loops = await enter(open_loops())
-        root = core.root_of(account)
+        root = marker.root_of(account)
         capture = await enter(_open_capture(options, account, root, journal, clock))
         forwarding = _forwarding(options, root, capture.door.hop)
         forwarder = Forwarder(journal, sender, forwarding, clock)
@@ -88,6 +95,7 @@ async def open_session(
                 chance=system.chance,
             )
         )
+        system.fault("up.tunnel")
         capture.door.prefixes = ("", urlsplit(tunnel.public_url).path.rstrip("/"))
         await _keep(journal, tunnel)
         session = Session(
@@ -98,12 +106,22 @@ async def open_session(
             journal=journal,
             capture=capture,
             tunnel=tunnel,
-            hold=Hold(client, Takeovers(state), clock, bound=settings.in_flight_bound),
+            hold=Hold(
+                client,
+                Takeovers(state),
+                clock,
+                bound=settings.in_flight_bound,
+                watchdog=watchdog,
+            ),
+            watchdog=watchdog,
+            sender=sender,
             loops=loops,
             clock=clock,
             stop=stop,
         )
-        session.proven_seconds = await _proven(sender, session.webhook_uri, clock)
+        session.proven_seconds = await session.proven()
+        await watchdog.ready()
+        system.fault("up.guarded")
         live = _live(settings, session, clock)
         session.published = stack.enter_context(Published(state, live))
         loops.start(watch_tunnel(tunnel, journal, stop, clock))
@@ -114,6 +132,17 @@ async def open_session(
         stack.push_async_callback(session.linger)
         stack.push_async_callback(session.restore)
         yield session
+
+
+def _plan(settings: Settings, credential: Credential, locked: int) -> Plan:
+    return Plan(
+        state=str(settings.paths.state.absolute()),
+        api_url=settings.api_url,
+        credential=credential,
+        network=settings.network,
+        bound=settings.in_flight_bound,
+        lock=locked,
+    )
 
 
 async def _begin(
@@ -170,7 +199,7 @@ async def _abandoned(
 
     Raises ChangedElsewhere when it does answer, unless it is to be superseded.
     """
-    if core.marked_root(account.webhook_uri) is None:
+    if marker.marked_root(account.webhook_uri) is None:
         return False
     nonces = [system.new_secret() for _ in range(3)]
     if not await is_live(sender, account.webhook_uri, nonces, clock):
@@ -228,26 +257,6 @@ def _forwarding(options: Options, root: Setting, hop: str) -> Forwarding:
         keep_host=options.keep_host,
         mirror=Mirror(uri=root.uri, method=root.method) if root.uri else None,
     )
-
-
-async def _proven(sender: Sender, webhook_uri: str, clock: Clock) -> float:
-    """Seconds a challenge took through the public URL and back to this process.
-
-    Raises TunnelError when whoever answers there is not us.
-    """
-    deadline = clock.monotonic() + PROVEN_WITHIN
-    while True:
-        started = clock.monotonic()
-        nonce = system.new_secret()
-        if await challenge(sender, webhook_uri, nonce, within=deadline - started):
-            return clock.monotonic() - started
-        if clock.monotonic() + 1.0 > deadline:
-            host = urlsplit(webhook_uri).netloc
-            raise TunnelError(
-                f"the public URL at {host} does not lead here: its challenge failed",
-                hint="check where that URL points to, then start again",
-            )
-        await clock.sleep(0.5)
 
 
 def _live(settings: Settings, session: Session, clock: Clock) -> Live:

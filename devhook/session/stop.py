@@ -14,6 +14,8 @@ class Why(StrEnum):
     TIME = "time"
     STORAGE = "storage"
     TUNNEL = "tunnel"
+    GUARDIAN = "guardian"
+    PARKED = "parked"
 
 
 class Stop:

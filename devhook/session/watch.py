@@ -14,6 +14,7 @@ from devhook.session.stop import Stop, Why
 from devhook.store.journal import Journal
 from devhook.takeover import Hold
 from devhook.tunnel import Down, Tunnel, Up
+from devhook.watchdog import Watchdog
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the account: a foreign change shows within 15, however slow
@@ -21,6 +22,7 @@ the API is."""
 
 UNSTORED_FOR = 10.0
 TUNNEL_AWAY_FOR = 60.0
+ASLEEP = 5.0
 
 
 async def watch_tunnel(
@@ -90,6 +92,27 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
         if found is not None and found != told:
             await _tell_foreign(found, journal)
         told = found
+
+
+async def watch_guardian(watchdog: Watchdog, stop: Stop) -> None:
+    """A session that nobody would clean up after ends itself."""
+    await watchdog.lost.wait()
+    stop.ask(Why.GUARDIAN)
+
+
+async def watch_sleep(journal: Journal, clock: Clock) -> None:
+    """Keep when the machine slept: nothing could come in meanwhile."""
+    slept, before = _slept(clock), clock.now()
+    while True:
+        await clock.sleep(1.0)
+        if (now := _slept(clock)) - slept > ASLEEP:
+            await journal.missed("asleep", before, clock.now())
+        slept, before = now, clock.now()
+
+
+def _slept(clock: Clock) -> float:
+    """Grows while the machine sleeps: one clock goes on then, the other does not."""
+    return clock.moment().ticks - clock.monotonic()
 
 
 async def _tell_foreign(found: Setting, journal: Journal) -> None:

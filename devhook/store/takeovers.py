@@ -2,25 +2,30 @@
 
 A database of its own, beside the state and apart from the events: a full or damaged
 event store must not block a restore. Standard library alone, since the watchdog process
-uses it too. Records are never deleted: they are the history of what was changed.
+uses it too. Records are never deleted, and every stage of each is a row of its own: the
+history of what was changed, by whom and when.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
+from devhook.core.clock import Moment
 from devhook.core.model import Setting, Stage, Takeover
+from devhook.core.takeover import ENDS
 from devhook.errors import StoreError
 
-NAME = "takeovers.db"
-ENDS = (Stage.RESTORED, Stage.SUPERSEDED)
-"""Stages nothing more is to be done about."""
+T = TypeVar("T")
 
-_TABLE = """
+NAME = "takeovers.db"
+
+_VERSION = 2
+_TABLES = """
 create table if not exists takeovers (
     id integer primary key autoincrement,
     api_url text not null,
@@ -36,9 +41,33 @@ create table if not exists takeovers (
     started_at text not null,
     put_at text,
     ended_at text,
+    error text,
+    put_ticks real,
+    put_boot text,
+    guardian text
+);
+create table if not exists takeover_steps (
+    id integer primary key autoincrement,
+    takeover_id integer not null references takeovers (id),
+    at text not null,
+    stage text not null,
+    process text not null,
     error text
-)
+);
+create index if not exists takeover_steps_takeover on takeover_steps (takeover_id);
 """
+_ADDED = (("put_ticks", "real"), ("put_boot", "text"), ("guardian", "text"))
+"""Columns that a file of the first version lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of a takeover: when, and which process kept it."""
+
+    at: datetime
+    stage: Stage
+    process: str
+    error: str | None
 
 
 class Takeovers:
@@ -59,87 +88,50 @@ class Takeovers:
         found = self._select("where id = ?", record_id)
         return found[0] if found else None
 
-    def add(
-        self,
-        *,
-        api_url: str,
-        account_id: str,
-        account_name: str,
-        profile: str,
-        session_id: int | None,
-        process: str,
-        mine: str,
-        root: Setting,
-        at: datetime,
-    ) -> Takeover:
-        """A new record in stage `prepared`, on disk when this returns."""
-        record = Takeover(
-            id=0,
-            api_url=api_url,
-            account_id=account_id,
-            account_name=account_name,
-            profile=profile,
-            session_id=session_id,
-            process=process,
-            mine=mine,
-            root=root,
-            stage=Stage.PREPARED,
-            started_at=at,
-            put_at=None,
-            ended_at=None,
-            error=None,
-        )
-        return self.keep(record)
+    def steps(self, record_id: int) -> list[Step]:
+        """Every stage that was kept of it, oldest first."""
+        sql = "select * from takeover_steps where takeover_id = ? order by id"
+        return self._read(_step, sql, record_id)
 
-    def keep(self, record: Takeover) -> Takeover:
-        """A record made elsewhere, on disk and with its id when this returns."""
-        with self._written() as db:
-            return _inserted(db, record)
+    def keep(self, record: Takeover, at: datetime, process: str) -> Takeover:
+        """The record on disk, with its id, when this returns.
 
-    def advance(
-        self,
-        record: Takeover,
-        stage: Stage,
-        at: datetime,
-        *,
-        mine: str | None = None,
-        error: str | None = None,
-    ) -> Takeover:
-        """The record in its new stage, on disk when this returns.
-
-        It is written anew when the file was deleted or replaced meanwhile.
+        `process` is the mark of who keeps it. It is written anew when the file was
+        deleted or replaced meanwhile.
         """
-        moved = replace(
-            record,
-            stage=stage,
-            mine=mine or record.mine,
-            put_at=at if stage is Stage.PUT_SENT else record.put_at,
-            ended_at=at if stage in ENDS else None,
-            error=error,
-        )
+        values = _values(record)
         with self._written() as db:
-            changed = db.execute(
-                "update takeovers set stage = ?, mine = ?, put_at = ?, ended_at = ?,"
-                " error = ? where id = ? and mine = ?",
-                (
-                    moved.stage,
-                    moved.mine,
-                    moved.put_at and _to_text(moved.put_at),
-                    moved.ended_at and _to_text(moved.ended_at),
-                    moved.error,
-                    record.id,
-                    record.mine,
-                ),
-            ).rowcount
-            return moved if changed else _inserted(db, moved)
+            before = db.execute(
+                "select stage, error from takeovers"
+                " where id = ? and process = ? and started_at = ?",
+                (record.id, values["process"], values["started_at"]),
+            ).fetchone()
+            if before is None:
+                record = replace(record, id=_insert(db, "takeovers", values))
+            else:
+                columns = ", ".join(f"{name} = :{name}" for name in values)
+                db.execute(
+                    f"update takeovers set {columns} where id = :id",  # noqa: S608
+                    {**values, "id": record.id},
+                )
+            if before != (record.stage, record.error):
+                step = {
+                    "takeover_id": record.id,
+                    "at": _to_text(at),
+                    "stage": record.stage,
+                    "process": process,
+                    "error": record.error,
+                }
+                _insert(db, "takeover_steps", step)
+        return record
 
     @contextmanager
     def _written(self) -> Iterator[sqlite3.Connection]:
         try:
             self._create_private()
             with closing(self._connect()) as db:
-                db.execute(_TABLE)
                 db.execute("begin immediate")
+                _migrate(db)
                 yield db
                 db.execute("commit")
         except (sqlite3.Error, OSError) as exc:
@@ -149,13 +141,18 @@ class Takeovers:
             ) from exc
 
     def _select(self, clause: str, *values: object) -> list[Takeover]:
+        sql = f"select * from takeovers {clause}"  # noqa: S608  our own clauses
+        return self._read(_takeover, sql, *values)
+
+    def _read(
+        self, what: Callable[[sqlite3.Row], T], sql: str, *values: object
+    ) -> list[T]:
         if not self.path.exists():
             return []
         try:
             with closing(self._connect()) as db:
                 db.row_factory = sqlite3.Row
-                sql = f"select * from takeovers {clause}"  # noqa: S608  our own clauses
-                return [_takeover(row) for row in db.execute(sql, values)]
+                return [what(row) for row in db.execute(sql, values)]
         except sqlite3.OperationalError as exc:
             if "no such table" in str(exc):
                 return []
@@ -188,30 +185,56 @@ class Takeovers:
             os.close(folder)
 
 
-def _inserted(db: sqlite3.Connection, record: Takeover) -> Takeover:
-    row_id = db.execute(
-        "insert into takeovers (api_url, account_id, account_name, profile, session_id,"
-        " process, mine, root_uri, root_method, stage, started_at, put_at, ended_at,"
-        " error) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            record.api_url,
-            record.account_id,
-            record.account_name,
-            record.profile,
-            record.session_id,
-            record.process,
-            record.mine,
-            record.root.uri,
-            record.root.method,
-            record.stage,
-            _to_text(record.started_at),
-            record.put_at and _to_text(record.put_at),
-            record.ended_at and _to_text(record.ended_at),
-            record.error,
-        ),
-    ).lastrowid
-    assert row_id is not None  # noqa: S101  an insert has one
-    return replace(record, id=row_id)
+def _migrate(db: sqlite3.Connection) -> None:
+    """Bring the file to this version; one of a later version is left as it is."""
+    if db.execute("pragma user_version").fetchone()[0] >= _VERSION:
+        return
+    present = {row[1] for row in db.execute("pragma table_info(takeovers)")}
+    for name, kind in _ADDED if present else ():
+        if name not in present:
+            db.execute(f"alter table takeovers add column {name} {kind}")
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+    db.execute(f"pragma user_version = {_VERSION}")
+
+
+def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    sql = f"insert into {table} ({names}) values ({places})"  # noqa: S608  our own
+    return int(db.execute(sql, values).lastrowid or 0)
+
+
+def _values(record: Takeover) -> dict[str, object]:
+    put = record.put
+    return {
+        "api_url": record.api_url,
+        "account_id": record.account_id,
+        "account_name": record.account_name,
+        "profile": record.profile,
+        "session_id": record.session_id,
+        "process": record.process,
+        "mine": record.mine,
+        "root_uri": record.root.uri,
+        "root_method": record.root.method,
+        "stage": record.stage,
+        "started_at": _to_text(record.started_at),
+        "put_at": put and _to_text(put.wall),
+        "put_ticks": put and put.ticks,
+        "put_boot": put and put.boot,
+        "ended_at": record.ended_at and _to_text(record.ended_at),
+        "error": record.error,
+        "guardian": record.guardian,
+    }
+
+
+def _step(row: sqlite3.Row) -> Step:
+    return Step(
+        at=datetime.fromisoformat(row["at"]),
+        stage=Stage(row["stage"]),
+        process=row["process"],
+        error=row["error"],
+    )
 
 
 def _takeover(row: sqlite3.Row) -> Takeover:
@@ -227,9 +250,21 @@ def _takeover(row: sqlite3.Row) -> Takeover:
         root=Setting(uri=row["root_uri"], method=row["root_method"]),
         stage=Stage(row["stage"]),
         started_at=datetime.fromisoformat(row["started_at"]),
-        put_at=_to_time(row["put_at"]),
+        put=_put(row),
         ended_at=_to_time(row["ended_at"]),
         error=row["error"],
+        guardian=row["guardian"] if "guardian" in row.keys() else None,  # noqa: SIM118
+    )
+
+
+def _put(row: sqlite3.Row) -> Moment | None:
+    """A file of the first version says nothing but the time of day."""
+    if row["put_at"] is None:
+        return None
+    wall = datetime.fromisoformat(row["put_at"])
+    is_old = "put_boot" not in row.keys() or row["put_boot"] is None  # noqa: SIM118
+    return Moment(
+        wall, 0.0 if is_old else row["put_ticks"], "" if is_old else row["put_boot"]
     )
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from devhook.core.marker import with_marker
 from devhook.core.model import Setting
-from devhook.core.takeover import with_marker
 from devhook.sandbox import Sandbox
 from devhook.store.lock import account_lock
 from tests.cli.conftest import MASKED, ORIGINAL

@@ -1,0 +1,288 @@
+"""The run's end of its guardian: starts it, tells it, asks it, starts it again.
+
+The guardian is a process of its own (`devhook/guardian.py`). It hears every record
+before the step that follows it is taken, and a beat every few seconds; it is asked to
+restore, and says how that ended. One that dies or hangs is followed by another, with
+the newest record; after some deaths it is given up, and the run restores by itself.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from devhook import system
+from devhook.core.clock import Clock
+from devhook.core.fault import VARIABLE
+from devhook.core.guarding import (
+    BEAT_EVERY,
+    Order,
+    Plan,
+    Word,
+    line,
+    packed_plan,
+    packed_record,
+    read_line,
+    read_record,
+    read_restored,
+)
+from devhook.core.model import Takeover
+from devhook.core.takeover import ENDS, Restored
+from devhook.errors import DevhookError
+
+READY_WITHIN: Final = 15.0
+ANSWERS_WITHIN: Final = 3.0
+"""Seconds for the first sign that an order was heard."""
+
+BUSY_FOR: Final = 45.0
+"""Seconds that a guardian may say nothing: a name can take that long to resolve."""
+
+DEATHS: Final = 4
+
+_START: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from devhook.guardian import main; main()"
+)
+_ROOT: Final = str(Path(__file__).parent.parent)
+_PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", VARIABLE)
+"""What of the environment the guardian's modules read; a credential is none of it."""
+
+_LONGEST_LINE: Final = 1_048_576
+
+
+class GuardianLost(DevhookError):
+    """There is no guardian, and there will be none."""
+
+
+class Watchdog:
+    """One guardian at a time, for one session."""
+
+    def __init__(self, plan: Plan, clock: Clock, inherited: tuple[int, ...]) -> None:
+        self.parked = asyncio.Event()
+        """Set when the guardian restored by itself, the run having stood still."""
+        self.lost = asyncio.Event()
+        self.trouble: str | None = None
+        """What keeps a restore from its end, as the guardian last said."""
+        self.record: Takeover | None = None
+        """The newest: as it was told, or as the guardian moved it on."""
+        self._plan = plan
+        self._clock = clock
+        self._inherited = inherited
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: asyncio.WriteTransport | None = None
+        self._is_left = False
+        self._ready = asyncio.Event()
+        self._heard_at = clock.monotonic()
+        self._asked: Order | None = None
+        self._kept: asyncio.Future[None] | None = None
+        self._begun: asyncio.Future[None] | None = None
+        self._ended: asyncio.Future[Restored] | None = None
+        self._repeated: asyncio.Future[None] | None = None
+
+    @property
+    def mark(self) -> str:
+        """The mark of the guardian's process."""
+        return self._plan.guardian
+
+    async def ready(self) -> None:
+        """Wait for it. Raises GuardianLost."""
+        await self._ready.wait()
+        if self.lost.is_set():
+            raise GuardianLost(
+                f"no guardian could be started: {self.trouble or 'it ends at once'}",
+                hint="look at the limits of processes and memory (ulimit -a)",
+            )
+
+    async def keep(self, record: Takeover) -> None:
+        """Return when the guardian holds it. Raises GuardianLost."""
+        self.record, self._kept = record, _future()
+        self._tell(Order.KEEP, record=packed_record(record))
+        await self._first_sign(self._kept)
+
+    async def restore(self, *, parks: bool = False) -> Restored:
+        """How it ended, however long that takes: bound it by a timeout.
+
+        Raises GuardianLost when no guardian can see to it.
+        """
+        self.trouble = None
+        self._begun, self._ended = _future(), _future()
+        self._asked = Order.PARK if parks else Order.RESTORE
+        try:
+            self._tell(self._asked)
+            await self._first_sign(self._begun)
+            return await self._ended
+        finally:
+            self._asked = None
+
+    async def repeat(self) -> None:
+        """PUT the root once more, if it is still what the account says."""
+        self._repeated = _future()
+        self._tell(Order.REPEAT)
+        with suppress(TimeoutError, GuardianLost):
+            async with asyncio.timeout(BUSY_FOR):
+                await self._repeated
+
+    async def run(self) -> None:
+        """Start it, listen to it; when it is gone, start another."""
+        for _ in range(DEATHS):
+            try:
+                await self._lived()
+            except OSError as exc:
+                self.trouble = exc.strerror or str(exc)
+            self._ready.clear()
+            if self._is_left:
+                return
+        self.lost.set()
+        self._ready.set()
+        lost = GuardianLost("the guardian ended again and again")
+        for waiting in (self._kept, self._begun, self._ended, self._repeated):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(lost)
+
+    async def beat(self) -> None:
+        """Say that we live; end a guardian that has not said anything for long."""
+        while True:
+            self._tell(Order.BEAT)
+            await self._clock.sleep(BEAT_EVERY)
+            if self._clock.monotonic() - self._heard_at > BUSY_FOR:
+                self._kill()
+
+    def leave(self) -> None:
+        """Close the pipe: it ends by itself, once the root is back."""
+        self._is_left = True
+        if self._pipe is not None:
+            self._pipe.close()
+
+    # --- inside ----------------------------------------------------------------------
+
+    async def _lived(self) -> None:
+        """One guardian, from its start to its death.
+
+        Not a subprocess of asyncio's: that would be killed when its transport is
+        closed, and a guardian must outlive the loop.
+        """
+        loop = asyncio.get_running_loop()
+        process = _started(self._inherited)
+        self._process = process
+        system.pair(process.pid)
+        words = asyncio.StreamReader(limit=_LONGEST_LINE)
+        await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(words), process.stdout
+        )
+        self._pipe, _ = await loop.connect_write_pipe(
+            asyncio.BaseProtocol, process.stdin
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_WITHIN) as limit:
+                async for text in words:
+                    limit.reschedule(None)
+                    self._heard_at = self._clock.monotonic()
+                    self._hear(read_line(text), process.pid)
+        self._pipe.close()
+        self._kill()
+        process.wait()
+
+    def _hear(self, message: dict[str, Any], pid: int) -> None:
+        match message:
+            case {"what": Word.READY}:
+                self._introduce(pid)
+            case {"what": Word.KEPT}:
+                _settle(self._kept, None)
+            case {"what": Word.RESTORING}:
+                _settle(self._begun, None)
+            case {"what": Word.TROUBLE, "error": str(error)}:
+                self.trouble = error
+            case {"what": Word.ENDED, "restored": restored, "record": record}:
+                self.record = read_record(record)
+                if self._asked is None:
+                    self.parked.set()
+                _settle(self._ended, read_restored(restored))
+            case {"what": Word.REPEATED}:
+                _settle(self._repeated, None)
+            case _:
+                pass  # that it speaks is enough
+
+    def _introduce(self, pid: int) -> None:
+        """Tell a new one the plan, and what the one before it was told last."""
+        mark = system.process_mark(pid)
+        self._plan = replace(self._plan, guardian=mark)
+        self._ready.set()
+        self._tell(Order.PLAN, plan=packed_plan(self._plan))
+        if self.record is not None:
+            self.record = replace(self.record, guardian=mark)
+            self._tell(Order.KEEP, record=packed_record(self.record))
+        if self._asked is not None:
+            self._tell(self._asked)
+
+    def _tell(self, order: Order, **fields: object) -> None:
+        """What is said to none, the next one is told when it is there."""
+        if self._ready.is_set() and self._pipe is not None:
+            self._pipe.write(line(order, **fields))
+
+    async def _first_sign(self, sign: "asyncio.Future[None]") -> None:
+        """Wait for it; a guardian that gives none is ended, for the next one."""
+        while True:
+            await self.ready()
+            try:
+                async with asyncio.timeout(ANSWERS_WITHIN):
+                    return await asyncio.shield(sign)
+            except TimeoutError:
+                self._kill()
+
+    def _kill(self) -> None:
+        self._ready.clear()
+        if self._process is not None:
+            self._process.kill()  # nothing, once it is known to have ended
+
+
+@asynccontextmanager
+async def open_watchdog(
+    plan: Plan, clock: Clock, *, inherited: tuple[int, ...] = ()
+) -> AsyncIterator[Watchdog]:
+    """A guardian on its way; `inherited` are descriptors that it keeps open.
+
+    On leaving it is left alone: it goes on for as long as the root is not back.
+    """
+    watchdog = Watchdog(plan, clock, inherited)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(watchdog.run())
+        beating = group.create_task(watchdog.beat())
+        try:
+            yield watchdog
+        finally:
+            beating.cancel()
+            watchdog.leave()
+            record = watchdog.record
+            if record is None or record.stage in ENDS:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ANSWERS_WITHIN):
+                        await asyncio.shield(running)
+            running.cancel()
+
+
+def _started(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+    """In a session of its own: no signal of a terminal or a group reaches it."""
+    return subprocess.Popen(  # noqa: S603  our own interpreter and module
+        [sys.executable, "-I", "-S", "-c", _START, _ROOT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        start_new_session=True,
+        pass_fds=inherited,
+    )
+
+
+def _future() -> "asyncio.Future[Any]":
+    return asyncio.get_running_loop().create_future()
+
+
+def _settle(future: "asyncio.Future[Any] | None", value: object) -> None:
+    if future is not None and not future.done():
+        future.set_result(value)
