@@ -2,7 +2,7 @@
 # install themselves, into .venv, and again when tests/requirements.txt changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format readme clean
+.PHONY: help demo test faults check format readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,6 +18,9 @@ demo: $(READY) ## Show the whole way on this machine
 
 test: $(READY) ## Run every test
 	$(PYTEST) -n 2 --dist loadfile
+
+faults: $(READY) ## Meet every fault of the matrix, and print the table
+	$(PYTEST) -n 2 --dist load -m "slow or not slow" --matrix tests/matrix
 
 check: $(READY) ## Format, lint, types, floors
 	$(BIN)/ruff format --check
