@@ -160,6 +160,8 @@ def notice_line(notice: Notice) -> str:
             )
         case "storage":
             return f"{at}  !  not stored, answered 503: {_text(body.get('message'))}"
+        case "warning":
+            return f"{at}  !  {_text(body.get('text'))}   ({_text(body.get('hint'))})"
         case "loop":
             return f"{at}  !  a request that had passed here already was stopped"
         case _:

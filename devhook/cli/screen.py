@@ -118,6 +118,7 @@ class Screen:
             Why.TUNNEL: "The tunnel stayed away for 60 s; restoring the account",
             Why.PARKED: "The account was not taken again",
             Why.GUARDIAN: "The guardian ended again and again; restoring the account",
+            Why.CREDENTIAL: "The login token is about to end; restoring the account",
         }
         self._run.say(f"\n{said[why]} ...")
 
@@ -173,7 +174,13 @@ class Screen:
             return 4
         if restored is not None and restored.ending is Ending.FOREIGN:
             return 3
-        return {Why.STORAGE: 1, Why.GUARDIAN: 1, Why.TUNNEL: 7}.get(why, 0)
+        codes = {
+            Why.STORAGE: 1,
+            Why.GUARDIAN: 1,
+            Why.CREDENTIAL: 6,
+            Why.TUNNEL: 7,
+        }
+        return codes.get(why, 0)
 
 
 def ready_object(ready: Ready) -> dict[str, Json]:

@@ -9,6 +9,8 @@ them is kept as a cause.
 import os
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -45,6 +47,8 @@ class AccountClient:
     ) -> None:
         self.sandbox: str | None = None
         """The control URL of a sandbox, once an answer has named one on loopback."""
+        self.server_time: datetime | None = None
+        """What the API's clock said in its last answer; None when it did not say."""
         self._api_url = api_url
         self._credential = credential
         self._wire = _Wire(network, timeout)
@@ -64,14 +68,19 @@ class AccountClient:
     async def get(self) -> Account:
         """Raises Refused or Unreachable."""
         request = account_api.get_account(self._api_url, self._credential)
-        answer = await self._wire.exchange(request)
+        answer = await self._exchange(request)
         self.sandbox = _sandbox(self._api_url, answer) or self.sandbox
         return account_api.read_account(request, answer)
 
     async def put(self, fields: Mapping[str, str]) -> None:
         """Replace all seven fields; after Unreachable only a GET tells what is."""
         request = account_api.put_account(self._api_url, self._credential, fields)
-        account_api.read_put(request, await self._wire.exchange(request))
+        account_api.read_put(request, await self._exchange(request))
+
+    async def _exchange(self, request: ApiRequest) -> ApiAnswer:
+        answer = await self._wire.exchange(request)
+        self.server_time = _server_time(answer)
+        return answer
 
 
 async def login(api_url: str, username: str, password: str, network: Network) -> str:
@@ -204,6 +213,15 @@ def _proxy_refusal(status: int) -> tuple[str, str]:
     if status == 407:
         return "the proxy asks for a password", "HTTPS_PROXY=http://USER:PASSWORD@HOST"
     return f"the proxy answers {status}", "ask whoever runs the proxy to let it through"
+
+
+def _server_time(answer: ApiAnswer) -> datetime | None:
+    """Its `Date`; None for one that cannot be read."""
+    try:
+        said = parsedate_to_datetime(first(answer.headers, "Date") or "")
+        return said.astimezone(UTC) if said.tzinfo else said.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _sandbox(api_url: str, answer: ApiAnswer) -> str | None:

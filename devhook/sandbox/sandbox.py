@@ -126,6 +126,10 @@ class Sandbox:
     def expired_token(self) -> str:
         return self._api.token(credentials.ADMIN, lifetime=timedelta(seconds=-1))
 
+    def token_for(self, lifetime: timedelta) -> str:
+        """An admin's, that ends so much later."""
+        return self._api.token(credentials.ADMIN, lifetime=lifetime)
+
     @property
     def direct_token(self) -> str:
         """Scoped to one resource: it may not use /customer."""

@@ -29,10 +29,11 @@ from devhook.errors import ChangedElsewhere, StoreError
 from devhook.forward import Forwarder, Forwarding, Mirror
 from devhook.provider.client import AccountClient
 from devhook.send import Sender
+from devhook.session.admission import admitted, tell_skew
 from devhook.session.options import Options
 from devhook.session.session import Session
 from devhook.session.stop import Stop, Why, open_loops
-from devhook.session.watch import watch_storage, watch_tunnel
+from devhook.session.watch import watch_login, watch_storage, watch_tunnel
 from devhook.store.journal import Journal
 from devhook.store.leases import lease_secret
 from devhook.store.live import Live, Published
@@ -63,7 +64,7 @@ async def open_session(
         client = await enter(
             AccountClient(settings.api_url, credential, settings.network)
         )
-        account = await client.get()
+        account, login = await admitted(client, settings, options.lifetime, clock)
         state = settings.paths.state
         system.fault("up.start")
         lock = account_lock(state, settings.api_url, account.id)
@@ -73,6 +74,8 @@ async def open_session(
         journal = await enter(Journal(store, clock))
         await _begin(journal, settings, options, account, clock)
         stack.push_async_callback(_end, journal, stop, clock)
+        if login is not None:
+            await tell_skew(login, journal)
         sender = Sender(await enter(Wire(settings.network)), clock)
         abandoned = await _abandoned(account, options, sender, clock)
         plan = _plan(settings, credential, locked)
@@ -126,6 +129,11 @@ async def open_session(
         session.published = stack.enter_context(Published(state, live))
         loops.start(watch_tunnel(tunnel, journal, stop, clock))
         loops.start(watch_storage(capture, stop, clock))
+        if login is not None:
+            unbounded = options.lifetime is None
+            loops.start(
+                watch_login(login, client, journal, stop, clock, tells=unbounded)
+            )
         if options.lifetime is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(options.lifetime, stop.ask, Why.TIME)

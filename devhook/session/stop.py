@@ -16,6 +16,7 @@ class Why(StrEnum):
     TUNNEL = "tunnel"
     GUARDIAN = "guardian"
     PARKED = "parked"
+    CREDENTIAL = "credential"
 
 
 class Stop:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -9,7 +10,9 @@ from devhook.capture import CaptureServer
 from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
 from devhook.core.model import Json, Setting
+from devhook.core.token_life import Login, Phase, notice, phase
 from devhook.errors import ProviderError, StoreError
+from devhook.provider.client import AccountClient
 from devhook.session.stop import Stop, Why
 from devhook.store.journal import Journal
 from devhook.takeover import Hold
@@ -92,6 +95,39 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
         if found is not None and found != told:
             await _tell_foreign(found, journal)
         told = found
+
+
+async def watch_login(
+    login: Login,
+    client: AccountClient,
+    journal: Journal,
+    stop: Stop,
+    clock: Clock,
+    *,
+    tells: bool,
+) -> None:
+    """Say once that the token ends soon, if it `tells`; end while it can still restore.
+
+    The API's clock is heard again with each answer: not everywhere do our ticks go on
+    while the machine sleeps.
+    """
+    said = login.api_time
+    while True:
+        now, newest = clock.moment().ticks, client.server_time
+        if newest is not None and newest != said:
+            said = newest
+            login = replace(login, api_time=newest, heard=now)
+        left = login.left(now)
+        match phase(left):
+            case Phase.TIME_TO_END:
+                return stop.ask(Why.CREDENTIAL)
+            case Phase.NEAR_ITS_END if tells:
+                text, hint = notice(login, left)
+                await journal.tell("warning", text=text, hint=hint)
+                tells = False
+            case _:
+                pass
+        await clock.sleep(1.0)
 
 
 async def watch_guardian(watchdog: Watchdog, stop: Stop) -> None:

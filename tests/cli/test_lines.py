@@ -161,6 +161,10 @@ def gap(reason: str, seconds: float | None) -> Gap:
             "15:54:05.112  !  not stored, answered 503: no room",
         ),
         (
+            notice("warning", text="the token ends", hint="log in\x1b"),
+            "15:54:05.112  !  the token ends   (log in\\x1b)",
+        ),
+        (
             notice("loop"),
             "15:54:05.112  !  a request that had passed here already was stopped",
         ),

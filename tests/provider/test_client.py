@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -334,3 +335,27 @@ async def test_cancelling_is_not_swallowed(plain: Sandbox) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await account_client.get()
+
+
+@pytest.mark.parametrize(
+    ("date", "said"),
+    [
+        ("Fri, 21 Aug 2026 09:15:30 GMT", datetime(2026, 8, 21, 9, 15, 30, tzinfo=UTC)),
+        ("21 Aug 2026 18:15:30 +0900", datetime(2026, 8, 21, 9, 15, 30, tzinfo=UTC)),
+        ("21 Aug 2026 09:15:30 -0000", datetime(2026, 8, 21, 9, 15, 30, tzinfo=UTC)),
+        ("", None),
+        ("soon", None),
+        ("Fri, 41 Aug 2026 09:15:30 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", None),
+    ],
+)
+async def test_the_clock_of_the_api_is_heard_with_each_answer(
+    plain: Sandbox, date: str, said: datetime | None
+) -> None:
+    """A refusal's too; what cannot be read is as if it were not there."""
+    async with client(plain, token(plain.expired_token)) as account_client:
+        assert account_client.server_time is None
+        plain.fault(headers={"Date": date})
+        with pytest.raises(Refused):
+            await account_client.get()
+        assert account_client.server_time == said

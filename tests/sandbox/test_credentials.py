@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import timedelta
 
 import pytest
 from aiohttp import ClientSession
@@ -127,6 +128,16 @@ async def test_an_expired_token_is_invalid(
     """It is judged by its string claim `expire`."""
     expired = f"Bearer {sandbox.expired_token}"
     assert await _status(http, sandbox, authorization=expired) == BAD
+
+
+async def test_a_token_ends_when_it_was_told_to(
+    sandbox: Sandbox, http: ClientSession
+) -> None:
+    """For what clients do with one that ends soon."""
+    for seconds, expected in ((60, OK), (-60, BAD)):
+        token = sandbox.token_for(timedelta(seconds=seconds))
+        bearer = f"Bearer {token}"
+        assert await _status(http, sandbox, authorization=bearer) == expected
 
 
 async def test_a_token_with_a_changed_claim_is_invalid(
