@@ -16,7 +16,6 @@ from devhook.core.model import Account, Setting, Stage, Takeover
 from devhook.core.restoring import begin_restoring
 from devhook.core.signature import challenge_answer
 from devhook.core.takeover import (
-    ENDS,
     Accepted,
     Action,
     Answer,
@@ -137,12 +136,6 @@ class Hold:
             raise RuntimeError("nobody would look after a parked session")
         return await self._watchdog.restore(parks=True)
 
-    async def unpark(self) -> bool:
-        """End a parked record; whether the account still says its root."""
-        record = self._held()
-        restored = await self.end()
-        return restored.ending is Ending.RESTORED and restored.setting == record.root
-
     async def repeat(self) -> None:
         """PUT the root once more, if it is still what the account says.
 
@@ -169,8 +162,6 @@ class Hold:
 
     async def _restored(self) -> Restored:
         record, now = self._held(), self._clock.moment()
-        if record.stage in ENDS:
-            return Restored(_ENDINGS[record.stage], None)
         machine = begin_restoring(record, now, bound=self._bound)
         while not isinstance(machine.action, Restored):
             answer = await self._carry_out(machine.action)
@@ -248,9 +239,6 @@ class Hold:
         if self.record is None:
             raise RuntimeError("no takeover was begun")
         return self.record
-
-
-_ENDINGS = {Stage.RESTORED: Ending.RESTORED, Stage.SUPERSEDED: Ending.FOREIGN}
 
 
 def _is_to_be_sent(action: Action) -> bool:

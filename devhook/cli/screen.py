@@ -106,8 +106,8 @@ class Screen:
                 "our URL carries no marker of the original, which was cut off or too"
                 " long: only this machine can restore it"
             )
-        if ready.warning:
-            self._run.warn(ready.warning)
+        for text in ready.warnings:
+            self._run.warn(text)
         say("Ready. Ctrl-C stops and restores.")
 
     def ending(self, why: Why) -> None:
@@ -155,9 +155,8 @@ class Screen:
                     f"Waiting {settings.linger:g} s for late events; Ctrl-C skips it."
                 )
             case Ending.FOREIGN:
-                self._run.warn(
-                    f"Left alone: the account was set to {_setting(setting)} meanwhile."
-                )
+                shown = f" to {_setting(setting)}" if setting is not None else ""
+                self._run.warn(f"Left alone: the account was set{shown} meanwhile.")
             case Ending.UNCONFIRMED:
                 self._run.warn(_unconfirmed(restored.error, settings.profile))
 

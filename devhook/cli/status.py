@@ -49,12 +49,12 @@ def status(run: Run, wait: str | None, history: bool) -> int:
 
     Exits with 0 when nobody or a live session of this machine does, 3 when another
     machine's live session does, 4 when a session is gone and its takeover is not
-    settled.
+    settled. A guardian is the process that restores when a session is killed.
 
     \b
       $ devhook status
       $ devhook status --wait 30s --json
-      $ devhook status --history
+      $ devhook status --history -v
     """
     if history:
         return _history(run)
@@ -208,7 +208,9 @@ def _history(run: Run) -> int:
     from devhook.core.account_api import mask_url
     from devhook.store.takeovers import Takeovers
 
-    for record in reversed(Takeovers(run.settings.paths.state).history()):
+    takeovers = Takeovers(run.settings.paths.state)
+    for record in reversed(takeovers.history()):
+        steps = takeovers.steps(record.id)
         run.emit(
             "takeover",
             id=record.id,
@@ -219,6 +221,7 @@ def _history(run: Run) -> int:
             stage=record.stage,
             original=_original(record),
             error=record.error,
+            steps=[asdict(step) for step in steps],
         )
         if not run.json:
             started = record.started_at.isoformat(" ", "seconds")
@@ -228,6 +231,11 @@ def _history(run: Run) -> int:
                 f"  {record.stage:<10}  {record.profile}"
                 f"  {mask_url(record.root.uri) or '(empty)'}"
             )
+            for step in steps if run.verbose else ():
+                why = f"  {step.error}" if step.error else ""
+                pid = step.process.partition("@")[0]
+                at = step.at.strftime("%H:%M:%S.%f")[:-3]
+                run.out(f"      {at}  {step.stage:<10}  process {pid}{why}")
     return 0
 
 

@@ -152,7 +152,10 @@ def begin_restoring(
     within: float | None = None,
     parks: bool = False,
 ) -> Restoring:
-    """A restore of that record; one whose PUT was never sent needs no look."""
+    """A restore of that record; one whose PUT was never sent needs no look.
+
+    One that has ended stays as it is.
+    """
     machine = Restoring(
         record=record, begun=now, bound=bound, within=within, parks=parks
     )
@@ -164,5 +167,10 @@ def begin_restoring(
         case Stage.ACTIVE | Stage.UNRESOLVED | Stage.PARKED:
             begun = moved(record, Stage.RESTORING, now)
             return replace(machine, action=Keep(begun, GET))
-        case _:
+        case Stage.PUT_SENT | Stage.RESTORING:
             return machine
+        case Stage.RESTORED:
+            done = Restored(Ending.RESTORED, record.root)
+            return replace(machine, action=done)
+        case Stage.SUPERSEDED:
+            return replace(machine, action=Restored(Ending.FOREIGN, None))

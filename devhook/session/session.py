@@ -19,7 +19,7 @@ from devhook.core.clock import Clock
 from devhook.core.model import Account, Event, Setting, Source
 from devhook.core.takeover import ENDS, Ending, Restored, with_setting
 from devhook.core.taking import Who
-from devhook.errors import ProviderError, TakeoverError, TunnelError
+from devhook.errors import ChangedElsewhere, ProviderError, TakeoverError, TunnelError
 from devhook.send import Sender
 from devhook.session.options import Options
 from devhook.session.stop import Loops, Stop, Why
@@ -60,7 +60,7 @@ class Ready:
     db: str
     proven_seconds: float
     marked: bool
-    warning: str | None
+    warnings: tuple[str, ...]
 
 
 class Session:
@@ -87,6 +87,7 @@ class Session:
         self.abandoned = abandoned
         self.proven_seconds = 0.0
         self.published: Published | None = None
+        self.lock_warning: str | None = None
         self.root = marker.root_of(account)
         self.journal = journal
         self.restored: Restored | None = None
@@ -103,6 +104,7 @@ class Session:
         self._stop = stop
         self._lingered = False
         self._is_parking = False
+        self._changing = asyncio.Lock()
 
     @property
     def public_url(self) -> str:
@@ -175,7 +177,7 @@ class Session:
             db=str(self._settings.db),
             proven_seconds=self.proven_seconds,
             marked=marker.is_marked(record.mine),
-            warning=self._tunnel.warning,
+            warnings=tuple(filter(None, (self.lock_warning, self._tunnel.warning))),
         )
         system.fault("up.ready")
         return self.ready
@@ -210,7 +212,7 @@ class Session:
             return self.restored
         system.fault("up.ending")
         try:
-            async with self._stop.patiently(self._options.patience):
+            async with self._stop.patiently(self._options.patience), self._changing:
                 self.restored = await self._hold.end()
         except TimeoutError:
             error = self._hold.error or "the API did not answer in time"
@@ -266,7 +268,7 @@ class Session:
         while True:
             await self._watchdog.parked.wait()
             self._watchdog.parked.clear()
-            if self._stop.why is None:
+            if self._stop.why is None and not self._is_parking:
                 await self._tell_parked("stood still")
                 await self._resume()
 
@@ -280,8 +282,9 @@ class Session:
         while self._stop.why is None:
             try:
                 await self.proven()
-                if await self._is_taken_again():
-                    await self.journal.tell("resumed", webhook_uri=self.public_url)
+                async with self._changing:
+                    if self._stop.why is None:
+                        await self._take_again()
                 return
             except TunnelError:
                 if self._clock.monotonic() > give_up:
@@ -289,18 +292,22 @@ class Session:
             except ProviderError:
                 await self._clock.sleep(LOOK_EVERY)
 
-    async def _is_taken_again(self) -> bool:
+    async def _take_again(self) -> None:
         restored = await self._hold.end()
-        if restored.ending is Ending.RESTORED and restored.setting == self.root:
+        if restored.ending is Ending.RESTORED:
             account = with_setting(self.account, self.root)
-            with suppress(TakeoverError):
+            try:
                 await self._hold.prepare(account, self.webhook_uri, self._who())
                 await self._hold.point()
-                return True
-            restored = await self._hold.end()
+            except TakeoverError as exc:
+                restored = await self._hold.end()
+                if isinstance(exc, ChangedElsewhere):
+                    restored = Restored(Ending.FOREIGN, None)
+            else:
+                await self.journal.tell("resumed", webhook_uri=self.public_url)
+                return
         self.restored = restored
         self._stop.ask(Why.PARKED)
-        return False
 
     async def _tell_parked(self, why: str) -> None:
         shown = mask_url(self.root.uri)
