@@ -34,6 +34,7 @@ from devhook.core.guarding import (
 from devhook.core.model import Takeover
 from devhook.core.takeover import ENDS, Restored
 from devhook.errors import DevhookError
+from devhook.store.lock import rewrite
 
 READY_WITHIN: Final = 15.0
 ANSWERS_WITHIN: Final = 3.0
@@ -211,6 +212,9 @@ class Watchdog:
         """Tell a new one the plan, and what the one before it was told last."""
         mark = system.process_mark(pid)
         self._plan = replace(self._plan, guardian=mark)
+        if self._plan.lock is not None:
+            with suppress(OSError):  # a full disk: the lock itself is inherited
+                rewrite(self._plan.lock, system.this_process(), mark)
         self._ready.set()
         self._tell(Order.PLAN, plan=packed_plan(self._plan))
         if self.record is not None:

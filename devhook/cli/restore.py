@@ -119,8 +119,8 @@ def _told(run: Run, name: str, restored: "Restored") -> None:
 
 def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
     """Undo a takeover by what its marker says; another machine may have made it."""
+    from devhook.cli.hold import hold_account
     from devhook.core.marker import marked_root
-    from devhook.store.lock import account_lock
 
     settings = run.settings
     account = run.main(_account(run))
@@ -133,7 +133,7 @@ def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> No
     )
     if dry_run:
         return
-    with account_lock(settings.paths.state, settings.api_url, account.id):
+    with hold_account(run, settings.paths.state, settings.api_url, account.id):
         known = _known_roots(settings.paths.state, account.webhook_uri)
         # A marker can be forged: without a person, something else must name the root.
         if yes and found.uri not in known and found.uri != root:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from devhook.cli.base import Run
+from devhook.cli.hold import hold_account
 from devhook.config import Flags, Settings, load
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
@@ -17,7 +18,6 @@ from devhook.core.model import Stage, Takeover
 from devhook.core.takeover import ENDS, Ending, Restored
 from devhook.errors import ChangedElsewhere, ConfigError, DevhookError
 from devhook.provider.client import AccountClient
-from devhook.store.lock import account_lock
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, is_alive
 from devhook.takeover import recover
@@ -71,7 +71,7 @@ def restore_record(
                 within=within,
             )
 
-    with account_lock(own.paths.state, record.api_url, record.account_id):
+    with hold_account(run, own.paths.state, record.api_url, record.account_id):
         # Its session may have gone on, or ended, since the record was read.
         now = takeovers.find(record.id)
         if now is None or now.stage in ENDS:

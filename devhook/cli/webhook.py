@@ -112,13 +112,13 @@ async def _changed(
     run: Run, settings: "Settings", uri: str, method: str | None, *, yes: bool
 ) -> "Account":
     """The account as it is after the change; the same when there was none to make."""
+    from devhook.cli.hold import hold_account
     from devhook.core.model import Setting
     from devhook.core.takeover import same_before_put, with_setting
-    from devhook.store.lock import account_lock
 
     async with _client(settings) as client:
         account = await client.get()
-        with account_lock(settings.paths.state, settings.api_url, account.id):
+        with hold_account(run, settings.paths.state, settings.api_url, account.id):
             _refuse_session(run, account)
             setting = Setting(uri=uri, method=method or account.webhook_method)
             fields = with_setting(account, setting).fields()

@@ -67,8 +67,15 @@ async def open_session(
         account, login = await admitted(client, settings, options.lifetime, clock)
         state = settings.paths.state
         system.fault("up.start")
-        lock = account_lock(state, settings.api_url, account.id)
-        locked = stack.enter_context(lock)
+        locked = stack.enter_context(
+            account_lock(
+                state,
+                settings.api_url,
+                account.id,
+                process=system.this_process(),
+                alive=system.is_alive,
+            )
+        )
         system.fault("up.locked")
         store = stack.enter_context(Store(settings.db))
         journal = await enter(Journal(store, clock))
@@ -78,8 +85,10 @@ async def open_session(
             await tell_skew(login, journal)
         sender = Sender(await enter(Wire(settings.network)), clock)
         abandoned = await _abandoned(account, options, sender, clock)
-        plan = _plan(settings, credential, locked)
-        watchdog = await enter(open_watchdog(plan, clock, inherited=(locked,)))
+        plan = _plan(settings, credential, locked.descriptor)
+        watchdog = await enter(
+            open_watchdog(plan, clock, inherited=(locked.descriptor,))
+        )
         loops = await enter(open_loops())
         root = marker.root_of(account)
         capture = await enter(_open_capture(options, account, root, journal, clock))
@@ -122,6 +131,7 @@ async def open_session(
             clock=clock,
             stop=stop,
         )
+        session.lock_warning = locked.warning
         session.proven_seconds = await session.proven()
         await watchdog.ready()
         system.fault("up.guarded")
@@ -142,14 +152,14 @@ async def open_session(
         yield session
 
 
-def _plan(settings: Settings, credential: Credential, locked: int) -> Plan:
+def _plan(settings: Settings, credential: Credential, lock: int) -> Plan:
     return Plan(
         state=str(settings.paths.state.absolute()),
         api_url=settings.api_url,
         credential=credential,
         network=settings.network,
         bound=settings.in_flight_bound,
-        lock=locked,
+        lock=lock,
     )
 
 

@@ -6,6 +6,7 @@ from devhook.core.marker import with_marker
 from devhook.core.model import Setting
 from devhook.sandbox import Sandbox
 from devhook.store.lock import account_lock
+from devhook.system import is_alive, this_process
 from tests.cli.conftest import MASKED, ORIGINAL
 from tests.terminal import Terminal
 
@@ -199,7 +200,13 @@ async def test_an_account_held_by_another_devhook_is_left_alone(
 ) -> None:
     """Its lock is by account, whatever the profile."""
     state = terminal.home / "devhook" / "state"
-    with account_lock(state, sandbox.api_url, sandbox.customer_id):
+    with account_lock(
+        state,
+        sandbox.api_url,
+        sandbox.customer_id,
+        process=this_process(),
+        alive=is_alive,
+    ):
         code, message, _ = (await terminal("webhook", "set", NEW, "--yes")).error()
     assert code == 3
     assert "another devhook holds this account (process" in message
