@@ -100,7 +100,9 @@ def test_accounts_and_apis_have_locks_of_their_own(tmp_path: Path, kind: str) ->
 
 @both_kinds
 @pytest.mark.parametrize(
-    "garbage", [b"", b"\x00\xff\xfe", b"\n\n@\nx@y\n", b"9" * 10_000, DEAD.encode()]
+    "garbage",
+    [b"", b"\x00\xff\xfe", b"\n\n@\nx@y\n", b"9" * 10_000, DEAD.encode()],
+    ids=["nothing", "bytes", "lines", "digits", "dead"],
 )
 def test_whatever_stands_in_the_file_a_free_lock_is_given(
     tmp_path: Path, kind: str, garbage: bytes
