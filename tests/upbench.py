@@ -9,7 +9,13 @@ import signal
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import (
+    AsyncExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,10 +24,11 @@ from typing import Any, Final
 from devhook import shipped
 from devhook.core.gojson import decode
 from devhook.core.model import Json
+from devhook.errors import StoreError
 from devhook.sandbox import Customer, Sandbox, Timing
 from devhook.sandbox.call import ApiRequest
 from devhook.store.takeovers import Takeovers
-from devhook.system import SystemClock, new_id
+from devhook.system import SystemClock, is_alive, new_id
 from tests.endpoint import OK, Endpoint, Script, endpoint
 from tests.running import Running, running
 from tests.terminal import Terminal
@@ -148,6 +155,7 @@ async def open_bench(
             DEVHOOK_LINGER="10ms",
         )
         port = stack.enter_context(free_port())
+        stack.callback(end_guardians, folder)
         yield Bench(sandbox, far, near, terminal, port)
 
 
@@ -162,6 +170,17 @@ async def taken_over(
             assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])
             yield b, up
         assert b.fields() == before
+
+
+def end_guardians(folder: Path) -> None:
+    """Those that still look after a takeover: their sandbox is about to go."""
+    for path in folder.rglob("takeovers.db"):
+        with suppress(StoreError):
+            for record in Takeovers(path.parent).history():
+                if record.guardian is not None and is_alive(record.guardian):
+                    with suppress(ProcessLookupError):
+                        pid = int(record.guardian.partition("@")[0])
+                        os.kill(pid, signal.SIGKILL)
 
 
 def straight_to(port: int) -> tuple[str, ...]:

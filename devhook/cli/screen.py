@@ -138,7 +138,9 @@ class Screen:
                 told = session.trouble
                 self._run.say(f"Not yet: {told}. Ctrl-C again leaves without waiting.")
 
-    def restored(self, restored: Restored | None, settings: Settings) -> None:
+    def restored(
+        self, restored: Restored | None, session: Session, settings: Settings
+    ) -> None:
         if restored is None:
             return
         setting = restored.setting
@@ -158,7 +160,8 @@ class Screen:
                 shown = f" to {_setting(setting)}" if setting is not None else ""
                 self._run.warn(f"Left alone: the account was set{shown} meanwhile.")
             case Ending.UNCONFIRMED:
-                self._run.warn(_unconfirmed(restored.error, settings.profile))
+                guarded = session.is_guarded
+                self._run.warn(_unconfirmed(restored.error, settings.profile, guarded))
 
     def _echo(self, text: str, *, err: bool = False, color: bool | None = None) -> None:
         stream = sys.stderr if err else sys.stdout
@@ -197,11 +200,17 @@ def ready_object(ready: Ready) -> dict[str, Json]:
     }
 
 
-def _unconfirmed(error: str | None, profile: str) -> str:
+def _unconfirmed(error: str | None, profile: str, guarded: bool) -> str:
     bar = "!" * 78
+    what = "Run this until it says restored:"
+    if guarded:
+        what = (
+            "The guardian goes on trying, for 24 h (see devhook status). To be sure,\n"
+            "run this until it says restored:"
+        )
     return (
         f"{bar}\nThe account may STILL POINT AT THIS MACHINE: {error}.\n"
-        f"Run this until it says restored:\n\n    devhook restore -p {profile}\n\n{bar}"
+        f"{what}\n\n    devhook restore -p {profile}\n\n{bar}"
     )
 
 

@@ -270,6 +270,8 @@ def _say(run: Run, found: Status) -> None:
         "parked": f"session {found.session} stands still; the account is restored",
         "open": f"session {found.session} is gone and its takeover is not settled",
     }
+    if found.state == "open" and found.guardian is not None:
+        texts["open"] = f"session {found.session} is gone; its guardian is at work"
     run.out(f"{found.profile}: {texts[found.state]}")
     if found.webhook_uri is not None:
         run.out(f"  webhook    {found.webhook_uri or '(empty)'}")

@@ -203,7 +203,7 @@ async def _session(
         screen.ending(why)
         session.start(screen.still_restoring(session))
         restored = await session.restore()
-        screen.restored(restored, run.settings)
+        screen.restored(restored, session, run.settings)
         await session.linger()
         fault("up.lingered")
     return screen.exit_code(why, restored)
@@ -229,7 +229,7 @@ async def _undone(
     if isinstance(exc, DevhookError):  # else the session's loops may be gone
         session.start(screen.still_restoring(session))
     restored = await session.restore()
-    screen.restored(restored, run.settings)
+    screen.restored(restored, session, run.settings)
     unconfirmed = restored is not None and restored.ending == "unconfirmed"
     if unconfirmed:
         why = exc.message if isinstance(exc, DevhookError) else "the session broke off"

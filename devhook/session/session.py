@@ -14,18 +14,16 @@ from devhook import system
 from devhook.capture import CaptureServer
 from devhook.config import Settings
 from devhook.core import marker
-from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
-from devhook.core.model import Account, Event, Setting, Source
+from devhook.core.model import Account, Event, Setting, Source, Stage
 from devhook.core.takeover import ENDS, Ending, Restored, with_setting
 from devhook.core.taking import Who
-from devhook.errors import ChangedElsewhere, ProviderError, TakeoverError, TunnelError
+from devhook.errors import TakeoverError, TunnelError
 from devhook.send import Sender
 from devhook.session.options import Options
+from devhook.session.standstill import Standstill
 from devhook.session.stop import Loops, Stop, Why
 from devhook.session.watch import (
-    LOOK_EVERY,
-    TUNNEL_AWAY_FOR,
     watch_account,
     watch_guardian,
     watch_sleep,
@@ -41,8 +39,6 @@ LATE_AFTER = timedelta(seconds=2)
 """Seconds after a restore: time enough for the sender to hear of it."""
 
 PROVEN_WITHIN = 5.0
-PARKED_WITHIN = 5.0
-"""Seconds that a Ctrl-Z waits for the restore before it stands still all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +99,15 @@ class Session:
         self._clock = clock
         self._stop = stop
         self._lingered = False
-        self._is_parking = False
-        self._changing = asyncio.Lock()
+        self._standstill = Standstill(
+            prove=self.proven,
+            take=self._take,
+            hold=hold,
+            watchdog=watchdog,
+            journal=journal,
+            stop=stop,
+            clock=clock,
+        )
 
     @property
     def public_url(self) -> str:
@@ -137,6 +140,13 @@ class Session:
         return record is not None and record.stage not in ENDS
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether a guardian will go on with a restore that we do not wait for."""
+        record = self._hold.record
+        refused = record is not None and record.stage is Stage.UNRESOLVED
+        return not refused and not self._watchdog.lost.is_set()
+
+    @property
     def trouble(self) -> str | None:
         """What kept the last try to restore from its end."""
         return self._hold.error
@@ -162,7 +172,7 @@ class Session:
         self.start(watch_account(self._hold, self.journal, self._stop, self._clock))
         self.start(watch_guardian(self._watchdog, self._stop))
         self.start(watch_sleep(self.journal, self._clock))
-        self.start(self._unpark())
+        self.start(self._standstill.watch())
         if self.published is not None:
             self.published.ready()
         self.ready = Ready(
@@ -208,11 +218,14 @@ class Session:
 
     async def restore(self) -> Restored | None:
         """Put the root back; None when nothing was changed. Later calls do nothing."""
+        if self.restored is None:
+            self.restored = self._standstill.ended
         if self.restored is not None or not self.holds:
             return self.restored
         system.fault("up.ending")
         try:
-            async with self._stop.patiently(self._options.patience), self._changing:
+            waiting = self._stop.patiently(self._options.patience)
+            async with waiting, self._standstill.changing:
                 self.restored = await self._hold.end()
         except TimeoutError:
             error = self._hold.error or "the API did not answer in time"
@@ -244,74 +257,18 @@ class Session:
     async def stand_still(self) -> None:
         """Ctrl-Z: put the root back, stop, and once continued take the account again.
 
-        An API that is away does not keep the process from stopping: the guardian goes
-        on with the restore.
+        Before the account was taken there is nothing to put back.
         """
-        if self._is_parking or self._stop.why is not None:
-            return
-        if self.ready is None or not self.holds:
+        if self.ready is not None and self.holds:
+            await self._standstill.park()
+        else:
             os.kill(os.getpid(), signal.SIGSTOP)
-            return
-        self._is_parking = True
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PARKED_WITHIN):
-                    await self._hold.park()
-            await self._tell_parked("stopped")
-            os.kill(os.getpid(), signal.SIGSTOP)
-            await self._resume()
-        finally:
-            self._is_parking = False
 
-    async def _unpark(self) -> None:
-        """The guardian put the root back, for the run stood still: take it again."""
-        while True:
-            await self._watchdog.parked.wait()
-            self._watchdog.parked.clear()
-            if self._stop.why is None and not self._is_parking:
-                await self._tell_parked("stood still")
-                await self._resume()
-
-    async def _resume(self) -> None:
-        """Take the account again, unless somebody else has set it since.
-
-        Never blindly: the record is ended first, then it is a takeover as any other,
-        of an account that must say the root.
-        """
-        give_up = self._clock.monotonic() + TUNNEL_AWAY_FOR
-        while self._stop.why is None:
-            try:
-                await self.proven()
-                async with self._changing:
-                    if self._stop.why is None:
-                        await self._take_again()
-                return
-            except TunnelError:
-                if self._clock.monotonic() > give_up:
-                    self._stop.ask(Why.TUNNEL)
-            except ProviderError:
-                await self._clock.sleep(LOOK_EVERY)
-
-    async def _take_again(self) -> None:
-        restored = await self._hold.end()
-        if restored.ending is Ending.RESTORED:
-            account = with_setting(self.account, self.root)
-            try:
-                await self._hold.prepare(account, self.webhook_uri, self._who())
-                await self._hold.point()
-            except TakeoverError as exc:
-                restored = await self._hold.end()
-                if isinstance(exc, ChangedElsewhere):
-                    restored = Restored(Ending.FOREIGN, None)
-            else:
-                await self.journal.tell("resumed", webhook_uri=self.public_url)
-                return
-        self.restored = restored
-        self._stop.ask(Why.PARKED)
-
-    async def _tell_parked(self, why: str) -> None:
-        shown = mask_url(self.root.uri)
-        await self.journal.tell("parked", webhook_uri=shown, reason=why)
+    async def _take(self) -> None:
+        """Take an account that says the root again. Raises as `take_over` does."""
+        account = with_setting(self.account, self.root)
+        await self._hold.prepare(account, self.webhook_uri, self._who())
+        await self._hold.point()
 
     def _who(self) -> Who:
         return Who(

@@ -1,0 +1,113 @@
+"""A run that stands still, by Ctrl-Z or stopped from outside, and goes on again.
+
+Meanwhile the root is back and the record is parked. The account is taken again by the
+rule of any takeover, never blindly: the record is ended first, and the account must say
+the root.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from devhook.core.clock import Clock
+from devhook.core.takeover import SPACING, Ending, Restored
+from devhook.errors import ChangedElsewhere, ProviderError, TakeoverError, TunnelError
+from devhook.session.stop import Stop, Why
+from devhook.session.watch import LOOK_EVERY, TUNNEL_AWAY_FOR
+from devhook.store.journal import Journal
+from devhook.takeover import Hold
+from devhook.watchdog import Watchdog
+
+PARKED_WITHIN: Final = 5.0
+"""Seconds that a Ctrl-Z waits for the restore before it stands still all the same."""
+
+
+class Standstill:
+    """`prove` asks whether the tunnel leads here, `take` takes the account again.
+
+    Whoever else changes the account holds `changing` meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        prove: Callable[[], Awaitable[object]],
+        take: Callable[[], Awaitable[None]],
+        hold: Hold,
+        watchdog: Watchdog,
+        journal: Journal,
+        stop: Stop,
+        clock: Clock,
+    ) -> None:
+        self.changing = asyncio.Lock()
+        self.ended: Restored | None = None
+        """How the takeover ended, when the account was not taken again."""
+        self._prove = prove
+        self._take = take
+        self._hold = hold
+        self._watchdog = watchdog
+        self._journal = journal
+        self._stop = stop
+        self._clock = clock
+        self._is_parking = False
+
+    async def park(self) -> None:
+        """Put the root back, stop this process, and once continued go on.
+
+        An API that is away does not keep us from stopping: the guardian goes on.
+        """
+        if self._is_parking or self._stop.why is not None:
+            return
+        self._is_parking = True
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PARKED_WITHIN), self.changing:
+                    await self._hold.park()
+            await self._journal.tell("parked", reason="stopped")
+            os.kill(os.getpid(), signal.SIGSTOP)
+            await self._resume()
+        finally:
+            self._is_parking = False
+
+    async def watch(self) -> None:
+        """Go on when the guardian has put the root back, for we had stood still."""
+        while True:
+            await self._watchdog.parked.wait()
+            self._watchdog.parked.clear()
+            if self._stop.why is None and not self._is_parking:
+                await self._journal.tell("parked", reason="stood still")
+                await self._resume()
+
+    async def _resume(self) -> None:
+        give_up = self._clock.monotonic() + TUNNEL_AWAY_FOR
+        while self._stop.why is None:
+            try:
+                await self._prove()
+                async with self.changing:
+                    if self._stop.why is None:
+                        await self._take_again()
+                return
+            except TunnelError:
+                if self._clock.monotonic() > give_up:
+                    self._stop.ask(Why.TUNNEL)
+            except ProviderError:
+                await self._clock.sleep(LOOK_EVERY)
+
+    async def _take_again(self) -> None:
+        restored = await self._hold.end()
+        if restored.ending is Ending.RESTORED:
+            await self._clock.sleep(SPACING)  # the root's PUT may be of just now
+            try:
+                await self._take()
+            except TakeoverError as exc:
+                restored = await self._hold.end()
+                if isinstance(exc, ChangedElsewhere):
+                    restored = Restored(Ending.FOREIGN, None)
+            else:
+                await self._journal.tell("resumed")
+                return
+        self.ended = restored
+        self._stop.ask(Why.PARKED)
