@@ -10,21 +10,17 @@ end is the run's end, whatever ended it; silence on it is a run that stands stil
 """
 
 import encodings.idna  # noqa: F401  host names need it, and files may be gone by then
-import http.client
 import os
 import random
 import select
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 
-from devhook.core import account_api
-from devhook.core.account_api import ApiAnswer, ApiRequest
 from devhook.core.clock import Moment
 from devhook.core.fault import VARIABLE, Act, read_fault
 from devhook.core.guarding import (
@@ -39,11 +35,9 @@ from devhook.core.guarding import (
     read_record,
 )
 from devhook.core.model import Stage, Takeover
-from devhook.core.network import proxy_authorization, proxy_for, tls_context
 from devhook.core.restoring import begin_restoring
 from devhook.core.takeover import (
     ENDS,
-    Accepted,
     Action,
     Answer,
     Get,
@@ -54,14 +48,11 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
-    failure,
     to_repeat,
 )
-from devhook.errors import ProviderError, StoreError, Unreachable
+from devhook.errors import StoreError
+from devhook.guardian_api import Api
 from devhook.store.takeovers import Takeovers
-
-ANSWERED_WITHIN: Final = 10.0
-"""Seconds for a whole exchange with the API, however slowly it drips."""
 
 _IGNORED: Final = (
     signal.SIGINT,
@@ -91,23 +82,24 @@ class Line:
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGUSR1, lambda *_: None)
+        os.set_blocking(1, False)  # a run that stands still reads nothing
 
     def next(self, within: float) -> dict[str, Any] | None:
         """The next message, or a wake-up; None after so many seconds.
 
-        Raises Gone at the end of the pipe.
+        Raises Gone when the pipe ends; after that only a wake-up can come.
         """
         deadline = time.monotonic() + within
         while b"\n" not in self._unread:
             left = max(0.0, deadline - time.monotonic())
             sources = [0, self._woken] if self.is_open else [self._woken]
             readable, _, _ = select.select(sources, [], [], left)
-            if self._woken in readable:
-                os.read(self._woken, 4096)
+            if self._woken in readable and signal.SIGUSR1 in os.read(self._woken, 4096):
                 return {"what": "wake"}
             if not readable:
                 return None
-            self._read()
+            if 0 in readable:
+                self._read()
         text, _, self._unread = self._unread.partition(b"\n")
         return read_line(text)
 
@@ -123,89 +115,6 @@ class Line:
         self._unread += chunk
 
 
-class Api:
-    """One account, spoken to by the standard library, a fresh connection each time."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._parts = urlsplit(plan.api_url)
-        self._proxy = proxy_for(plan.api_url, plan.network)
-        is_tls = self._parts.scheme == "https"
-        self._context = tls_context(plan.network) if is_tls else None
-
-    def carry_out(self, action: Get | Put) -> Answer:
-        plan = self._plan
-        try:
-            if isinstance(action, Get):
-                request = account_api.get_account(plan.api_url, plan.credential)
-                return Shown(account_api.read_account(request, self._answer(request)))
-            fields = action.account.fields()
-            request = account_api.put_account(plan.api_url, plan.credential, fields)
-            account_api.read_put(request, self._answer(request))
-        except ProviderError as exc:
-            return failure(exc)
-        return Accepted()
-
-    def _answer(self, request: ApiRequest) -> ApiAnswer:
-        """Raises Unreachable; no cause is kept, since it may show a credential."""
-        try:
-            with _deadline(ANSWERED_WITHIN):
-                return self._exchange(request)
-        except TimeoutError:
-            why = f"did not answer within {ANSWERED_WITHIN:g} s"
-        except OSError as exc:
-            why = f"cannot be reached: {exc.strerror or type(exc).__name__}"
-        except (http.client.HTTPException, ValueError) as exc:
-            why = f"cannot be understood: {type(exc).__name__}"
-        raise Unreachable(f"{request.place} {why}")
-
-    def _exchange(self, request: ApiRequest) -> ApiAnswer:
-        connection, target = self._connection(request.url)
-        authorized = () if self._context else proxy_authorization(self._proxy)
-        try:
-            connection.putrequest(request.method, target, skip_accept_encoding=True)
-            for name, value in (*request.headers, *authorized):
-                connection.putheader(name, value)
-            if request.body is not None:
-                connection.putheader("Content-Length", str(len(request.body)))
-            connection.endheaders(request.body)
-            response = connection.getresponse()
-            return ApiAnswer(
-                status=response.status,
-                headers=tuple(response.getheaders()),
-                body=response.read(account_api.MAX_ANSWER),
-            )
-        finally:
-            connection.close()
-
-    def _connection(self, url: str) -> tuple[http.client.HTTPConnection, str]:
-        """One that is not dialled yet, and what to ask it for."""
-        host, port = self._parts.hostname or "", self._parts.port
-        parts = urlsplit(url)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        if self._proxy is None and self._context is not None:
-            tls = http.client.HTTPSConnection(host, port, context=self._context)
-            return tls, target
-        if self._proxy is None:
-            return http.client.HTTPConnection(host, port), target
-        return self._through(urlsplit(self._proxy), url)
-
-    def _through(
-        self, proxy: SplitResult, url: str
-    ) -> tuple[http.client.HTTPConnection, str]:
-        """To the proxy: a tunnel for TLS, the whole URL for what is not."""
-        host, port = proxy.hostname or "", proxy.port
-        if self._context is None:
-            return http.client.HTTPConnection(host, port), url
-        connection = http.client.HTTPSConnection(host, port, context=self._context)
-        connection.set_tunnel(
-            self._parts.hostname or "",
-            self._parts.port or 443,
-            headers=dict(proxy_authorization(self._proxy)),
-        )
-        return connection, self._parts.path
-
-
 class Guardian:
     """Holds the newest record; restores when told, when alone, when nothing moves."""
 
@@ -217,17 +126,18 @@ class Guardian:
         self._agents = {pid: _started(pid) for pid in plan.agents}
         self._record: Takeover | None = None
         self._restored: Restored | None = None
+        self._parks = False
+        self._told: str | None = None
         self._later: list[dict[str, Any]] = []
 
     def run(self) -> None:
         """Until the run has ended and its root is back, or cannot be brought back."""
-        try:
-            while True:
+        while self._line.is_open or self._later:
+            with suppress(Gone):
                 self._heed(self._next())
-        except Gone:
-            self._name_myself()
-            if self._is_needed():
-                self._restore(parks=False)
+        self._name_myself()
+        if self._restored is None or self._is_parked:
+            self._restore(parks=False)
         self._end_agents()
 
     # --- being told ------------------------------------------------------------------
@@ -249,7 +159,7 @@ class Guardian:
     def _heed(self, message: dict[str, Any] | None) -> None:
         match message:
             case None:
-                if self._is_needed() and self._stage() is not Stage.PREPARED:
+                if self._restored is None and self._stage() is not Stage.PREPARED:
                     self._restore(parks=True)
             case {"what": Order.KEEP, "record": record}:
                 self._record, self._restored = read_record(record), None
@@ -266,11 +176,10 @@ class Guardian:
             case _:
                 pass  # a later version's; what is known is done all the same
 
-    def _is_needed(self) -> bool:
-        """Whether the account may still point at the run, or its record is open."""
-        if self._stage() is Stage.PARKED:
-            return not self._line.is_open
-        return self._record is not None and self._restored is None
+    @property
+    def _is_parked(self) -> bool:
+        """Whether a record is open that was left so for the run, not for the API."""
+        return self._parks and self._stage() not in ENDS
 
     def _stage(self) -> Stage | None:
         return None if self._record is None else self._record.stage
@@ -282,22 +191,24 @@ class Guardian:
         if self._record is None:
             return
         self._line.say(Word.RESTORING)
+        self._parks = parks
         if self._record.stage not in ENDS or self._restored is None:
-            self._restored = self._driven(self._record, parks=parks)
+            self._restored = self._driven(self._record)
         self._line.say(
             Word.ENDED,
             restored=packed_restored(self._restored),
             record=packed_record(self._record),
         )
 
-    def _driven(self, record: Takeover, *, parks: bool) -> Restored:
-        plan, now = self._plan, _moment()
+    def _driven(self, record: Takeover) -> Restored:
+        plan = self._plan
         machine = begin_restoring(
-            record, now, bound=plan.bound, within=plan.within, parks=parks
+            record, _moment(), bound=plan.bound, within=plan.within, parks=self._parks
         )
         while not isinstance(machine.action, Restored):
             answer = self._carry_out(machine.action)
-            machine = machine.then(answer, _moment())
+            # Who was parking may have been asked meanwhile to restore for good.
+            machine = replace(machine.then(answer, _moment()), parks=self._parks)
         return machine.action
 
     def _carry_out(self, action: Action) -> Answer:
@@ -333,7 +244,7 @@ class Guardian:
         """Rest, spread by chance: not all that wait for an API come back at once."""
         error = None if self._record is None else self._record.error
         if error is not None:
-            self._line.say(Word.TROUBLE, error=error, in_seconds=seconds)
+            self._complain(error, seconds)
             seconds *= random.uniform(0.8, 1.2)  # noqa: S311  no secret
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -342,15 +253,27 @@ class Guardian:
             except Gone:
                 self._name_myself()
                 continue
+            if message is not None:
+                self._told = None
             match message:
                 case {"what": Order.BEAT}:
                     self._line.say(Word.BEAT)
+                case {"what": Order.RESTORE}:
+                    self._parks = False
+                    self._line.say(Word.RESTORING)
+                    return
                 case {"what": "wake"}:
                     return
                 case dict():
                     self._later.append(message)
                 case None:
                     pass
+
+    def _complain(self, error: str, seconds: float) -> None:
+        """Once to a run that says nothing itself: it may not be reading for hours."""
+        if error != self._told:
+            self._told = error
+            self._line.say(Word.TROUBLE, error=error, in_seconds=seconds)
 
     def _repeat(self) -> None:
         if self._record is None:
@@ -365,8 +288,9 @@ class Guardian:
         """The lock that was inherited names who holds it now."""
         if self._plan.lock is not None:
             with suppress(OSError):
-                os.ftruncate(self._plan.lock, 0)
-                os.pwrite(self._plan.lock, self._plan.guardian.encode(), 0)
+                text = f"{self._plan.guardian}\n".encode()
+                os.pwrite(self._plan.lock, text, 0)
+                os.ftruncate(self._plan.lock, len(text))
 
     def _end_agents(self) -> None:
         for pid, started in self._agents.items():
@@ -387,21 +311,6 @@ def main() -> None:
         return
     if message is not None and message["what"] == Order.PLAN:
         Guardian(read_plan(message["plan"]), pipe).run()
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """TimeoutError after so long, whatever the block is waiting for."""
-
-    def expired(*_: object) -> None:
-        raise TimeoutError
-
-    signal.signal(signal.SIGALRM, expired)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _moment() -> Moment:

@@ -10,11 +10,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from devhook import system
 from devhook.core.clock import Clock
@@ -55,6 +55,9 @@ _PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", VARIABLE)
 
 _LONGEST_LINE: Final = 1_048_576
 
+Start: TypeAlias = Callable[[tuple[int, ...]], "subprocess.Popen[bytes]"]
+"""Starts a guardian that keeps these descriptors open."""
+
 
 class GuardianLost(DevhookError):
     """There is no guardian, and there will be none."""
@@ -63,7 +66,9 @@ class GuardianLost(DevhookError):
 class Watchdog:
     """One guardian at a time, for one session."""
 
-    def __init__(self, plan: Plan, clock: Clock, inherited: tuple[int, ...]) -> None:
+    def __init__(
+        self, plan: Plan, clock: Clock, inherited: tuple[int, ...], start: Start
+    ) -> None:
         self.parked = asyncio.Event()
         """Set when the guardian restored by itself, the run having stood still."""
         self.lost = asyncio.Event()
@@ -74,6 +79,7 @@ class Watchdog:
         self._plan = plan
         self._clock = clock
         self._inherited = inherited
+        self._start = start
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: asyncio.WriteTransport | None = None
         self._is_left = False
@@ -144,6 +150,7 @@ class Watchdog:
         for waiting in (self._kept, self._begun, self._ended, self._repeated):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(lost)
+                waiting.exception()  # seen, also where nobody waits any more
 
     async def beat(self) -> None:
         """Say that we live; end a guardian that has not said anything for long."""
@@ -168,8 +175,8 @@ class Watchdog:
         closed, and a guardian must outlive the loop.
         """
         loop = asyncio.get_running_loop()
-        process = _started(self._inherited)
-        self._process = process
+        process = self._start(self._inherited)
+        self._process, self._heard_at = process, self._clock.monotonic()
         system.pair(process.pid)
         words = asyncio.StreamReader(limit=_LONGEST_LINE)
         await loop.connect_read_pipe(
@@ -199,7 +206,9 @@ class Watchdog:
             case {"what": Word.TROUBLE, "error": str(error)}:
                 self.trouble = error
             case {"what": Word.ENDED, "restored": restored, "record": record}:
-                self.record = read_record(record)
+                ended = read_record(record)
+                if self._is_of(ended):
+                    self.record = ended
                 if self._asked is None:
                     self.parked.set()
                 _settle(self._ended, read_restored(restored))
@@ -223,10 +232,15 @@ class Watchdog:
         if self._asked is not None:
             self._tell(self._asked)
 
+    def _is_of(self, record: Takeover) -> bool:
+        """Whether it is the newest takeover's; the file may have given it a new id."""
+        return self.record is None or self.record.started_at == record.started_at
+
     def _tell(self, order: Order, **fields: object) -> None:
         """What is said to none, the next one is told when it is there."""
-        if self._ready.is_set() and self._pipe is not None:
-            self._pipe.write(line(order, **fields))
+        pipe = self._pipe
+        if self._ready.is_set() and pipe is not None and not pipe.is_closing():
+            pipe.write(line(order, **fields))
 
     async def _first_sign(self, sign: "asyncio.Future[None]") -> None:
         """Wait for it; a guardian that gives none is ended, for the next one."""
@@ -246,13 +260,17 @@ class Watchdog:
 
 @asynccontextmanager
 async def open_watchdog(
-    plan: Plan, clock: Clock, *, inherited: tuple[int, ...] = ()
+    plan: Plan,
+    clock: Clock,
+    *,
+    inherited: tuple[int, ...] = (),
+    start: Start | None = None,
 ) -> AsyncIterator[Watchdog]:
     """A guardian on its way; `inherited` are descriptors that it keeps open.
 
     On leaving it is left alone: it goes on for as long as the root is not back.
     """
-    watchdog = Watchdog(plan, clock, inherited)
+    watchdog = Watchdog(plan, clock, inherited, start or start_guardian)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watchdog.run())
         beating = group.create_task(watchdog.beat())
@@ -269,7 +287,7 @@ async def open_watchdog(
             running.cancel()
 
 
-def _started(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+def start_guardian(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
     """In a session of its own: no signal of a terminal or a group reaches it."""
     return subprocess.Popen(  # noqa: S603  our own interpreter and module
         [sys.executable, "-I", "-S", "-c", _START, _ROOT],
