@@ -144,7 +144,8 @@ class Session:
         """Whether a guardian will go on with a restore that we do not wait for."""
         record = self._hold.record
         refused = record is not None and record.stage is Stage.UNRESOLVED
-        return not refused and not self._watchdog.lost.is_set()
+        # As process 1 of a container we take everybody with us.
+        return not (refused or self._watchdog.lost.is_set() or os.getpid() == 1)
 
     @property
     def trouble(self) -> str | None:
