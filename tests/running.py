@@ -50,6 +50,10 @@ class Running(asyncio.SubprocessProtocol):
         return next(line for line in self.seen if line["type"] == "ready")
 
     @property
+    def is_ready(self) -> bool:
+        return any(line["type"] == "ready" for line in self.seen)
+
+    @property
     def pid(self) -> int:
         return self._transport.get_pid()
 
