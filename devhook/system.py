@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,7 +88,8 @@ def fault(point: str) -> None:
         return
     if planned.act in (Act.OTHER, Act.BOTH):
         for pid in _others:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # met here before
+                os.kill(pid, signal.SIGKILL)
     if planned.act in (Act.KILL, Act.BOTH):
         os.kill(os.getpid(), signal.SIGKILL)
     if planned.act is Act.STOP:
