@@ -50,7 +50,7 @@ from devhook.core.takeover import (
     Shown,
     to_repeat,
 )
-from devhook.errors import StoreError
+from devhook.errors import ConfigError, StoreError
 from devhook.guardian_api import Api
 from devhook.store.takeovers import Takeovers
 
@@ -64,6 +64,11 @@ _IGNORED: Final = (
     signal.SIGTTOU,
 )
 
+_TO_ITSELF: Final = {
+    Act.KILL: signal.SIGKILL,
+    Act.BOTH: signal.SIGKILL,
+    Act.STOP: signal.SIGSTOP,
+}
 
 _RUN: Final = os.getppid()
 
@@ -162,7 +167,7 @@ class Guardian:
                 if self._restored is None and self._stage() is not Stage.PREPARED:
                     self._restore(parks=True)
             case {"what": Order.KEEP, "record": record}:
-                self._record, self._restored = read_record(record), None
+                self._hold(read_record(record))
                 self._line.say(Word.KEPT)
             case {"what": Order.BEAT}:
                 self._line.say(Word.BEAT)
@@ -183,6 +188,14 @@ class Guardian:
 
     def _stage(self) -> Stage | None:
         return None if self._record is None else self._record.stage
+
+    def _hold(self, record: Takeover) -> None:
+        """Look after it from now on; one that follows another says so in the file."""
+        self._record = replace(record, guardian=self._plan.guardian)
+        self._restored = None
+        if self._record != record:
+            with suppress(StoreError):
+                self._takeovers.name_guardian(self._record)
 
     # --- restoring -------------------------------------------------------------------
 
@@ -253,10 +266,9 @@ class Guardian:
             except Gone:
                 self._name_myself()
                 continue
-            if message is not None:
-                self._told = None
             match message:
                 case {"what": Order.BEAT}:
+                    self._told = None
                     self._line.say(Word.BEAT)
                 case {"what": Order.RESTORE}:
                     self._parks = False
@@ -270,7 +282,7 @@ class Guardian:
                     pass
 
     def _complain(self, error: str, seconds: float) -> None:
-        """Once to a run that says nothing itself: it may not be reading for hours."""
+        """Once to a run that does not beat: it may not be reading for hours."""
         if error != self._told:
             self._told = error
             self._line.say(Word.TROUBLE, error=error, in_seconds=seconds)
@@ -299,7 +311,7 @@ class Guardian:
                     os.kill(pid, signal.SIGTERM)
 
 
-def main() -> None:
+def main(guardian: type[Guardian] = Guardian) -> None:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     pipe = Line()
@@ -310,7 +322,12 @@ def main() -> None:
     except Gone:
         return
     if message is not None and message["what"] == Order.PLAN:
-        Guardian(read_plan(message["plan"]), pipe).run()
+        try:
+            guarding = guardian(read_plan(message["plan"]), pipe)
+        except ConfigError as exc:
+            pipe.say(Word.TROUBLE, error=exc.message)
+            return
+        guarding.run()
 
 
 def _moment() -> Moment:
@@ -335,9 +352,7 @@ def _fault(point: str) -> None:
         return
     if fault.act in (Act.OTHER, Act.BOTH) and os.getppid() == _RUN:
         os.kill(os.getppid(), signal.SIGKILL)
-    if fault.act in (Act.KILL, Act.BOTH):
-        os.kill(os.getpid(), signal.SIGKILL)
-    if fault.act is Act.STOP:
-        os.kill(os.getpid(), signal.SIGSTOP)
+    if fault.act in _TO_ITSELF:
+        os.kill(os.getpid(), _TO_ITSELF[fault.act])
     if fault.act is Act.FAIL:
         raise OSError("made to fail")

@@ -8,7 +8,6 @@ import http.client
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from devhook.core import account_api
@@ -16,19 +15,16 @@ from devhook.core.account_api import ApiAnswer, ApiRequest
 from devhook.core.guarding import Plan
 from devhook.core.network import proxy_authorization, proxy_for, tls_context
 from devhook.core.takeover import Accepted, Answer, Get, Put, Shown, failure
-from devhook.errors import ProviderError, Unreachable
-
-ANSWERED_WITHIN: Final = 10.0
-"""Seconds for a whole exchange with the API, however slowly it drips."""
+from devhook.errors import ConfigError, ProviderError, Unreachable
 
 
 class Api:
-    """One account, spoken to by the standard library, a fresh connection each time."""
+    """One account. Raises ConfigError for a network that cannot be used."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._parts = urlsplit(plan.api_url)
-        self._proxy = proxy_for(plan.api_url, plan.network)
+        self._proxy = _plain(proxy_for(plan.api_url, plan.network))
         is_tls = self._parts.scheme == "https"
         self._context = tls_context(plan.network) if is_tls else None
 
@@ -48,10 +44,10 @@ class Api:
     def _answer(self, request: ApiRequest) -> ApiAnswer:
         """Raises Unreachable; no cause is kept, since it may show a credential."""
         try:
-            with _deadline(ANSWERED_WITHIN):
+            with _deadline(self._plan.answered):
                 return self._exchange(request)
         except _TooLate:
-            why = f"did not answer within {ANSWERED_WITHIN:g} s"
+            why = f"did not answer within {self._plan.answered:g} s"
         except OSError as exc:
             why = f"cannot be reached: {exc.strerror or type(exc).__name__}"
         except (http.client.HTTPException, ValueError) as exc:
@@ -87,13 +83,13 @@ class Api:
             return tls, target
         if self._proxy is None:
             return http.client.HTTPConnection(host, port), target
-        return self._through(urlsplit(self._proxy), url)
+        return self._through(urlsplit(self._proxy), url, target)
 
     def _through(
-        self, proxy: SplitResult, url: str
+        self, proxy: SplitResult, url: str, target: str
     ) -> tuple[http.client.HTTPConnection, str]:
         """To the proxy: a tunnel for TLS, the whole URL for what is not."""
-        host, port = proxy.hostname or "", proxy.port
+        host, port = proxy.hostname or "", proxy.port or 80
         if self._context is None:
             return http.client.HTTPConnection(host, port), url
         connection = http.client.HTTPSConnection(host, port, context=self._context)
@@ -102,7 +98,20 @@ class Api:
             self._parts.port or 443,
             headers=dict(proxy_authorization(self._proxy)),
         )
-        return connection, self._parts.path
+        return connection, target
+
+
+def _plain(proxy: str | None) -> str | None:
+    """The proxy itself. Raises ConfigError for one that is spoken to by TLS.
+
+    `ssl` has no TLS within TLS for a socket.
+    """
+    if proxy is not None and proxy.lower().startswith("https:"):
+        raise ConfigError(
+            "the guardian cannot go through a proxy of the kind https",
+            hint="give the proxy as http://: what goes through it is TLS all the same",
+        )
+    return proxy
 
 
 class _TooLate(Exception):

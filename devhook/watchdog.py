@@ -227,7 +227,6 @@ class Watchdog:
         self._ready.set()
         self._tell(Order.PLAN, plan=packed_plan(self._plan))
         if self.record is not None:
-            self.record = replace(self.record, guardian=mark)
             self._tell(Order.KEEP, record=packed_record(self.record))
         if self._asked is not None:
             self._tell(self._asked)
@@ -258,19 +257,33 @@ class Watchdog:
             self._process.kill()  # nothing, once it is known to have ended
 
 
+def start_guardian(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
+    """In a session of its own: no signal of a terminal or a group reaches it."""
+    return subprocess.Popen(  # noqa: S603  our own interpreter and module
+        [sys.executable, "-I", "-S", "-c", _START, _ROOT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+        start_new_session=True,
+        pass_fds=inherited,
+    )
+
+
 @asynccontextmanager
 async def open_watchdog(
     plan: Plan,
     clock: Clock,
     *,
     inherited: tuple[int, ...] = (),
-    start: Start | None = None,
+    start: Start = start_guardian,
 ) -> AsyncIterator[Watchdog]:
     """A guardian on its way; `inherited` are descriptors that it keeps open.
 
     On leaving it is left alone: it goes on for as long as the root is not back.
     """
-    watchdog = Watchdog(plan, clock, inherited, start or start_guardian)
+    watchdog = Watchdog(plan, clock, inherited, start)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watchdog.run())
         beating = group.create_task(watchdog.beat())
@@ -285,20 +298,6 @@ async def open_watchdog(
                     async with asyncio.timeout(ANSWERS_WITHIN):
                         await asyncio.shield(running)
             running.cancel()
-
-
-def start_guardian(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-    """In a session of its own: no signal of a terminal or a group reaches it."""
-    return subprocess.Popen(  # noqa: S603  our own interpreter and module
-        [sys.executable, "-I", "-S", "-c", _START, _ROOT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        start_new_session=True,
-        pass_fds=inherited,
-    )
 
 
 def _future() -> "asyncio.Future[Any]":

@@ -1,4 +1,7 @@
-"""A forward proxy as companies have them: CONNECT, and a password if it is to ask."""
+"""A forward proxy as companies have them, with a password if it is to ask.
+
+What is to be TLS is asked for by CONNECT, all else by its whole URL.
+"""
 
 import asyncio
 import base64
@@ -28,7 +31,10 @@ class Proxy:
             far_reader, far_writer = await asyncio.open_connection(
                 "127.0.0.1", self.port
             )
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            if head.startswith("CONNECT "):
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                far_writer.write(_to_origin(head))
             async with asyncio.TaskGroup() as group:
                 group.create_task(_pump(reader, far_writer))
                 group.create_task(_pump(far_reader, writer))
@@ -51,6 +57,13 @@ async def open_proxy(port: int, *, password: str | None = None) -> AsyncIterator
     proxy.url = f"http://{userinfo}127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
         yield proxy
+
+
+def _to_origin(head: str) -> bytes:
+    """As the server itself is asked: with the path alone."""
+    method, url, rest = head.split(" ", 2)
+    path = url.partition("://")[2].partition("/")[2]
+    return f"{method} /{path} {rest}".encode("latin-1")
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,6 +20,9 @@ BEAT_EVERY: Final = 5.0
 SILENCE: Final = 20.0
 """Seconds without a word after which a run counts as standing still."""
 
+ANSWERED_WITHIN: Final = 10.0
+"""Seconds for a whole exchange with the API, however slowly it drips."""
+
 GIVEN_UP_AFTER: Final = 24 * 3600.0
 """Seconds for which a guardian tries to reach an API that stays away."""
 
@@ -65,6 +68,7 @@ class Plan:
     lock: int | None = None
     agents: tuple[int, ...] = ()
     silence: float = SILENCE
+    answered: float = ANSWERED_WITHIN
     within: float = GIVEN_UP_AFTER
 
 
