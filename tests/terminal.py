@@ -51,6 +51,7 @@ class Terminal:
             "HOME": str(home),
             "DEVHOOK_HOME": str(home / "devhook"),
             "PYTHONPATH": str(ROOT),
+            "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"],
             **environ,
         }
 

@@ -130,7 +130,8 @@ def pattern(expected: str) -> re.Pattern[str]:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+    names = ("HOME", "LANG", "SSL_CERT_FILE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     bin_folder = str(Path(sys.executable).parent)
     env = kept | {
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
