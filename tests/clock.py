@@ -13,18 +13,22 @@ class ManualClock:
     def __init__(self, start: datetime = START, *, tick: float = 0.0) -> None:
         self.tick = tick
         self._start = start
-        self._passed = 0.0
+        self._passed = self._asleep = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._passed)
+        return self._start + timedelta(seconds=self._passed + self._asleep)
 
     def monotonic(self) -> float:
         self._passed += self.tick
         return self._passed
 
     def moment(self) -> Moment:
-        return Moment(self.now(), self._passed, "boot")
+        return Moment(self.now(), self._passed + self._asleep, "boot")
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps: durations do not notice, the other clocks go on."""
+        self._asleep += seconds
 
     async def sleep(self, seconds: float) -> None:
         waking = asyncio.get_running_loop().create_future()

@@ -6,7 +6,7 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
@@ -20,7 +20,9 @@ T = TypeVar("T")
 WITHIN: Final = 25.0
 CTRL_C: Final = b"\x03"
 CTRL_D: Final = b"\x04"
-_DEVHOOK: Final = (sys.executable, "-m", "devhook")
+CTRL_Z: Final = b"\x1a"
+CTRL_BACKSLASH: Final = b"\x1c"
+DEVHOOK: Final = (sys.executable, "-m", "devhook")
 
 # Gives the process a terminal of its own on stdin, as a shell does.
 _AT_A_TERMINAL: Final = (
@@ -174,14 +176,18 @@ class Running(asyncio.SubprocessProtocol):
 
 @asynccontextmanager
 async def running(
-    *command: str, terminal: Terminal, attended: bool = False, **environ: str
+    *command: str,
+    terminal: Terminal,
+    attended: bool = False,
+    program: Sequence[str] = DEVHOOK,
+    **environ: str,
 ) -> AsyncIterator[Running]:
     """Start devhook; killed at the end of the block, if it has not ended by itself."""
     loop = asyncio.get_running_loop()
     keyboard, theirs = pty.openpty() if attended else (None, None)
     _, process = await loop.subprocess_exec(
         Running,
-        *((sys.executable, "-c", _AT_A_TERMINAL) if attended else _DEVHOOK),
+        *((sys.executable, "-c", _AT_A_TERMINAL) if attended else program),
         *command,
         stdin=asyncio.subprocess.DEVNULL if theirs is None else theirs,
         stderr=asyncio.subprocess.PIPE if theirs is None else theirs,

@@ -30,7 +30,7 @@ from devhook.sandbox.call import ApiRequest
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, is_alive, new_id
 from tests.endpoint import OK, Endpoint, Script, endpoint
-from tests.running import Running, running
+from tests.running import DEVHOOK, Running, running
 from tests.terminal import Terminal
 
 ACME: Final = Customer(
@@ -70,6 +70,7 @@ class Bench:
         attended: bool = False,
         yes: bool = True,
         ready: bool = True,
+        program: Sequence[str] = DEVHOOK,
         **environ: str,
     ) -> AsyncIterator[Running]:
         """Awaited until ready. "" as target is the application, None no target."""
@@ -81,6 +82,7 @@ class Bench:
             *command,
             terminal=terminal or self.terminal,
             attended=attended,
+            program=program,
             **environ,
         ) as process:
             if ready:
