@@ -129,9 +129,10 @@ class Watchdog:
     async def repeat(self) -> None:
         """PUT the root once more, if it is still what the account says."""
         self._repeated = _future()
-        self._tell(Order.REPEAT)
         with suppress(TimeoutError, GuardianLost):
             async with asyncio.timeout(BUSY_FOR):
+                await self.ready()
+                self._tell(Order.REPEAT)
                 await self._repeated
 
     async def run(self) -> None:
