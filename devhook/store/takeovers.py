@@ -141,7 +141,7 @@ class Takeovers:
                 _migrate(db)
                 yield db
                 db.execute("commit")
-        except (sqlite3.Error, OSError) as exc:
+        except (sqlite3.Error, OSError, ValueError) as exc:
             raise StoreError(
                 f"the takeover record {self.path} cannot be written: {exc}",
                 hint=f"make {self.path.parent} writable, or set DEVHOOK_HOME",
