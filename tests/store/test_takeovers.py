@@ -62,7 +62,8 @@ insert into takeovers values (
     '2026-08-20T09:00:01.000000Z', '2026-08-20T10:00:00.000000Z', null
 ), (
     2, 'https://api', 'b3e8a1c0', 'Acme', 'default', null, '91@boot:1', 'https://mine',
-    '', '', 'active', '2026-08-21T09:00:00.000000Z', '2026-08-21T09:00:01.000000Z', null, null
+    '', '', 'active', '2026-08-21T09:00:00.000000Z', '2026-08-21T09:00:01.000000Z',
+    null, null
 ), (
     3, 'https://api', 'b3e8a1c1', 'Beta', 'default', 5, '92@boot:1', 'https://mine',
     'https://root', 'POST', 'prepared', '2026-08-21T09:00:00.000000Z', null, null, null

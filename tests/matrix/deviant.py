@@ -1,0 +1,40 @@
+"""A guardian with one part replaced. Standard library alone, as the real one.
+
+It cannot say `override`: that would need a library.
+"""
+# mypy: disable-error-code=explicit-override
+
+import json
+from dataclasses import replace
+from typing import Final
+
+from devhook.core.account_api import ApiAnswer, ApiRequest
+from devhook.core.guarding import Plan
+from devhook.guardian import Guardian, Line, main
+from devhook.guardian_api import Api
+
+TWO: Final = ("webhook_method", "webhook_uri")
+
+
+def with_two_fields(request: ApiRequest) -> ApiRequest:
+    """As the quickstart's example has it."""
+    if request.body is None:
+        return request
+    fields = json.loads(request.body)
+    two = json.dumps({name: fields[name] for name in TWO}).encode()
+    return replace(request, body=two)
+
+
+class TwoFieldApi(Api):
+    def _exchange(self, request: ApiRequest) -> ApiAnswer:
+        return super()._exchange(with_two_fields(request))
+
+
+class TwoFieldGuardian(Guardian):
+    def __init__(self, plan: Plan, pipe: Line) -> None:
+        super().__init__(plan, pipe)
+        self._api = TwoFieldApi(plan)
+
+
+def two_fields() -> None:
+    main(TwoFieldGuardian)
