@@ -4,14 +4,15 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-
-pytestmark = pytest.mark.timeout(300)  # a cold cache of pip takes its time
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel in a clean environment, with the pinned versions of what it needs."""
+    """The wheel in a clean environment, with what its metadata asks for alone.
+
+    That is linked from the environment of the tests: nobody waits for an index.
+    """
     folder = tmp_path_factory.mktemp("package")
     _quietly(
         sys.executable, "-m", "build", "--no-isolation", "--wheel",
@@ -46,11 +50,45 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     _quietly(
         sys.executable, "-m", "pip", "--python", str(bin / "python"),
         "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-        "--constraint", str(ROOT / "tests" / "requirements.txt"), str(wheel),
+        "--no-index", "--no-deps", str(wheel),
     )  # fmt: skip
+    (site,) = folder.glob("venv/lib/*/site-packages")
+    (own,) = distributions(path=[str(site)])
+    for name, path in _parts(_needed(own)).items():
+        (site / name).symlink_to(path)
     home = folder / "home"
     home.mkdir()
     return Installed(wheel, bin, home)
+
+
+def _needed(own: Distribution) -> Iterator[Distribution]:
+    """What it requires, and what that requires in turn, in versions that will do."""
+    known: set[Requirement] = set()
+    wanted = set(_required(own, {""}))
+    while new := wanted - known:
+        known |= new
+        for requirement in new:
+            part = distribution(requirement.name)
+            assert requirement.specifier.contains(part.version), requirement
+            wanted |= set(_required(part, {"", *requirement.extras}))
+            yield part
+
+
+def _required(part: Distribution, extras: set[str]) -> Iterator[Requirement]:
+    for line in part.requires or ():
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": x}) for x in extras):
+            yield requirement
+
+
+def _parts(installed: Iterable[Distribution]) -> dict[str, Path]:
+    """Their packages and modules, as they lie in the environment of the tests."""
+    return {
+        top: Path(str(part.locate_file(top)))
+        for part in installed
+        for top in {file.parts[0] for file in part.files or ()} - {"..", "__pycache__"}
+    }
 
 
 def _quietly(*args: str) -> None:
