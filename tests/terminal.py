@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.forking import command
+
 ROOT = Path(__file__).parent.parent
 
 _AT_A_TERMINAL = (
@@ -57,19 +59,13 @@ class Terminal:
 
     async def __call__(self, *args: str, stdin: str = "", **environ: str) -> Finished:
         """Run a command to its end, with nobody there to be asked."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "devhook",
-            *args,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=self.environ | environ,
+        code, out, err = await command(
+            args,
+            stdin=stdin.encode(),
+            folder=self.folder,
+            environ=self.environ | environ,
         )
-        out, err = await process.communicate(stdin.encode())
-        return Finished(process.returncode or 0, out.decode(), err.decode())
+        return Finished(code, out.decode(), err.decode())
 
     async def attended(
         self, *args: str, answers: Sequence[tuple[str, str]], **environ: str
