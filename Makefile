@@ -2,7 +2,7 @@
 # install themselves, into .venv, and again when tests/requirements.txt changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check format readme clean
+.PHONY: help demo test faults soak check format readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,9 @@ test: $(READY) ## Run every test
 
 faults: $(READY) ## Meet every fault of the matrix, and print the table
 	$(PYTEST) -n 2 --dist load -m "slow or not slow" --matrix tests/matrix
+
+soak: $(READY) ## Kill `devhook up` at random, N times (200), and count what is lost
+	@$(BIN)/python -m tests.soak --runs $(or $(N),200) $(if $(SEED),--seed $(SEED))
 
 check: $(READY) ## Format, lint, types, floors
 	$(BIN)/ruff format --check
