@@ -37,6 +37,9 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries, whatever the API asks for."""
 
 _ANOTHER_ACCOUNT = "the credential is of another account than the one to restore"
+_NOT_APPLIED = Failed(
+    Fail.ANSWERED, "the API accepts the PUT but still shows our webhook"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,8 @@ class Restoring:
 
     `bound` is how many seconds a PUT may be under way before it counts as lost,
     `within` after how many an API that stays away is given up (None: never); `parks`
-    keeps the record open for a session that will go on.
+    keeps the record open for a session that will go on. `put` is when our last PUT was
+    answered or given up, `unanswered` when that one was given up.
     """
 
     record: Takeover
@@ -56,18 +60,21 @@ class Restoring:
     action: Action = GET
     put: Moment | None = None
     unanswered: Moment | None = None
+    is_accepted: bool = False
     failures: int = 0
 
     def then(self, answer: Answer, now: Moment) -> "Restoring":
         match self.action, answer:
             case Get(), Shown(account):
                 return self._shown(account, now)
-            case Put(), Accepted():
-                return replace(self, action=GET, put=now, failures=0)
-            case Put(), Failed(kind=Fail.UNKNOWN) as failed:
-                return replace(self, put=now, unanswered=now)._failed(failed, now)
-            case ((Get() | Put()), Failed() as failed):
+            case Get(), Failed() as failed:
                 return self._failed(failed, now)
+            case Put(), Accepted():
+                return replace(self, action=GET, put=now, is_accepted=True)
+            case Put(), Failed() as failed:
+                unanswered = now if failed.kind is Fail.UNKNOWN else None
+                tried = replace(self, put=now, unanswered=unanswered)
+                return tried._failed(failed, now)
             case Keep(then=then), Kept(record):
                 return replace(self, record=record, action=then)
             case Pause(), Rested():
@@ -100,6 +107,8 @@ class Restoring:
             return replace(self, action=Pause(self._glance()))
         if (left := self._too_early(now)) > 0:
             return replace(self, action=Pause(left))
+        if self.is_accepted:
+            return self._failed(_NOT_APPLIED, now)
         return replace(self, action=Put(with_setting(account, self.record.root)))
 
     def _is_under_way(self, put: Moment, now: Moment) -> bool:
@@ -126,7 +135,7 @@ class Restoring:
             return self._given_up(failed.message, now)
         noted = moved(self.record, self.record.stage, now, error=failed.message)
         pause = max(0.5 * 2 ** min(self.failures, 10), failed.retry_after)
-        again = replace(self, failures=self.failures + 1)
+        again = replace(self, failures=self.failures + 1, is_accepted=False)
         return again._keep(noted, Pause(min(LONGEST_PAUSE, pause)))
 
     def _given_up(self, message: str, now: Moment) -> "Restoring":

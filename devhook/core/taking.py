@@ -87,7 +87,7 @@ class Taking:
                 return self._unread(failed, now)
             case Keep(then=then), Kept(record):
                 return self._kept(record, then, now)
-            case Put(), _ if self._held().stage is Stage.RESTORING:
+            case Put(), Accepted() | Failed() if self._held().stage is Stage.RESTORING:
                 return self._failed(TakeoverError, _DAMAGED, _COMPARE)
             case Put(), Accepted():
                 return replace(self, action=GET)
@@ -208,7 +208,7 @@ class Taking:
         self, error: type[DevhookError], message: str, hint: str | None, now: Moment
     ) -> "Taking":
         """An end before anything was changed, and known to be one."""
-        note = "nothing was sent" if error is not Refused else message
+        note = "nothing was changed" if error is not Refused else message
         ended = moved(self._held(), Stage.RESTORED, now, error=note)
         return self._keep(ended, NotTaken(error, message, hint))
 
