@@ -203,8 +203,8 @@ async def running(
         await process.close()
 
 
-async def until(fact: Callable[[], object]) -> None:
-    """Wait for what a socket brings about."""
-    async with asyncio.timeout(WITHIN):
+async def until(fact: Callable[[], object], within: float = WITHIN) -> None:
+    """Wait for what a socket brings about, so many seconds."""
+    async with asyncio.timeout(within):
         while not fact():  # noqa: ASYNC110  there is no event of it
             await asyncio.sleep(0.005)

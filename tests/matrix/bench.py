@@ -65,6 +65,18 @@ def stages(b: Bench) -> list[str]:
     return [str(step.stage) for step in b.takeovers.steps(b.takeovers.history()[0].id)]
 
 
+def settled_by(b: Bench) -> str:
+    """Who brought the newest takeover to its end."""
+    history = b.takeovers.history()
+    if not history:
+        return "nobody, nothing begun"
+    record = history[0]
+    last = b.takeovers.steps(record.id)[-1].process
+    if last == record.process:
+        return "run"
+    return "guardian" if last == record.guardian else "next command"
+
+
 async def any_command(b: Bench) -> None:
     """Settles what nobody looks after any more; this one is about something else."""
     done = await b.terminal("status")

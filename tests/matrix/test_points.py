@@ -7,14 +7,22 @@ A point that is never reached fails its test.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from devhook.core.fault import POINTS, Act
-from tests.matrix.bench import KILLED, alone, any_command, home, open_short, over
+from tests.matrix.bench import (
+    KILLED,
+    alone,
+    any_command,
+    home,
+    open_short,
+    over,
+    settled_by,
+)
 from tests.matrix.points import CASES, GETS_BEFORE_THE_PUT, UNTOLD, hold_at, stage_of
 from tests.running import Running, until
 from tests.upbench import Bench
@@ -50,17 +58,16 @@ def as_case(number: int, point: str, more: str) -> Any:
 async def side_by_side(
     folder: Path,
     acts: tuple[Act, ...],
-    meet: Callable[[Bench, Act], Any],
-) -> None:
-    """Each act with a sandbox and a home of its own; what all of them must leave."""
+    meet: Callable[[Bench, Act], Awaitable[None]],
+) -> str:
+    """Each act with a sandbox and a home of its own: who settled it, act by act."""
 
-    async def one(act: Act) -> None:
+    async def one(act: Act) -> str:
         async with open_short(home(folder, act)) as b:
             await meet(b, act)
+            return f"{act}: {settled_by(b)}"
 
-    async with asyncio.TaskGroup() as group:
-        for act in acts:
-            group.create_task(one(act))
+    return "; ".join(await asyncio.gather(*map(one, acts)))
 
 
 # --- the run -------------------------------------------------------------------------
@@ -71,8 +78,7 @@ async def test_a_run_is_met_by_a_kill_at_every_point(
     tmp_path: Path, point: str, seen: Callable[[str], None]
 ) -> None:
     """Itself killed, its guardian killed, both."""
-    await side_by_side(tmp_path, KILLS, lambda b, act: met_in_run(b, point, act))
-    seen("original: by the guardian; both killed: by the next command")
+    seen(await side_by_side(tmp_path, KILLS, lambda b, act: met_in_run(b, point, act)))
 
 
 @pytest.mark.parametrize("point", late("up", "put_sent", "active"))
@@ -85,8 +91,7 @@ async def test_a_run_is_met_by_a_kill_while_its_put_is_late(
         be_late(b)
         await met_in_run(b, point, act, given_up=1)
 
-    await side_by_side(tmp_path, KILLS, meet)
-    seen("original: by the guardian; both killed: by the next command")
+    seen(await side_by_side(tmp_path, KILLS, meet))
 
 
 async def met_in_run(b: Bench, point: str, act: Act, given_up: int = 0) -> None:
@@ -108,8 +113,11 @@ async def test_a_guardian_is_met_by_a_kill_at_every_point(
     tmp_path: Path, point: str, seen: Callable[[str], None]
 ) -> None:
     """Itself killed, again and again; the run killed; both."""
-    await side_by_side(tmp_path, KILLS, lambda b, act: met_in_guardian(b, point, act))
-    seen("original: by the other one; both killed: by the next command")
+    seen(
+        await side_by_side(
+            tmp_path, KILLS, lambda b, act: met_in_guardian(b, point, act)
+        )
+    )
 
 
 @pytest.mark.parametrize("point", late("guardian", "put_sent", "restoring"))
@@ -122,8 +130,7 @@ async def test_a_guardian_is_met_by_a_kill_while_puts_are_late(
         be_late(b)
         await met_in_guardian(b, point, act)
 
-    await side_by_side(tmp_path, KILLS, meet)
-    seen("original: by the other one; both killed: by the next command")
+    seen(await side_by_side(tmp_path, KILLS, meet))
 
 
 async def met_in_guardian(b: Bench, point: str, act: Act) -> None:
@@ -159,10 +166,11 @@ async def test_a_recovery_is_met_by_a_kill_at_every_point(
     tmp_path: Path, point: str, seen: Callable[[str], None]
 ) -> None:
     """It has no other: killed, it is run once more."""
-    await side_by_side(
-        tmp_path, (Act.KILL,), lambda b, act: met_in_recovery(b, point, act)
+    seen(
+        await side_by_side(
+            tmp_path, (Act.KILL,), lambda b, act: met_in_recovery(b, point, act)
+        )
     )
-    seen("original: by the next command")
 
 
 @pytest.mark.parametrize("point", late("recovery", "put_sent", "restoring"))
@@ -175,8 +183,7 @@ async def test_a_recovery_is_met_by_a_kill_while_puts_are_late(
         be_late(b)
         await met_in_recovery(b, point, act)
 
-    await side_by_side(tmp_path, (Act.KILL,), meet)
-    seen("original: by the next command")
+    seen(await side_by_side(tmp_path, (Act.KILL,), meet))
 
 
 async def met_in_recovery(b: Bench, point: str, act: Act) -> None:

@@ -4,19 +4,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from devhook.system import SystemClock
 from tests.matrix.bench import KILLED, alone, any_command, home, open_short
-from tests.running import CTRL_BACKSLASH, CTRL_C, CTRL_Z, Running, until
-from tests.upbench import Bench
+from tests.running import CTRL_BACKSLASH, CTRL_C, Running, until
 
 Seen = Callable[[str], None]
-
-COLLEAGUE = "https://colleague.example/hook"
 
 
 async def settled_after(
@@ -144,84 +141,3 @@ async def test_32_what_kills_both_is_restored_later(tmp_path: Path, seen: Seen) 
         assert b.fields() != before
         await any_command(b)
     seen("original by the next command (both killed by signal)")
-
-
-# --- standing still ------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.case(33, "Ctrl-Z, then fg", "original; taken again by rule")
-async def test_33_ctrl_z_gives_back_and_fg_takes_again(
-    tmp_path: Path, seen: Seen
-) -> None:
-    """Restored before it stands still; a colleague's setting is left alone after it."""
-
-    async def stopped(b: Bench, up: Running) -> None:
-        before = b.fields()
-        up.type(CTRL_Z)
-        await until(lambda: is_stopped(up))
-        assert b.fields() != before
-
-    await asyncio.gather(
-        taken_again(home(tmp_path, "again"), stopped),
-        left_alone(home(tmp_path, "colleague"), stopped),
-    )
-    seen("original; taken again, or left alone where somebody set it")
-
-
-@pytest.mark.slow
-@pytest.mark.case(34, "SIGSTOP, then SIGCONT", "original after 20 s; no blind PUT")
-async def test_34_a_run_that_stands_still_is_parked(tmp_path: Path, seen: Seen) -> None:
-    """Its guardian hears nothing; the run learns of it when it goes on."""
-
-    async def stopped(b: Bench, up: Running) -> None:
-        up.send(signal.SIGSTOP)
-        async with asyncio.timeout(30):
-            await until(lambda: len(b.puts()) == 2)
-        await until(lambda: b.takeovers.history()[0].stage == "parked")
-
-    await asyncio.gather(
-        taken_again(home(tmp_path, "again"), stopped),
-        left_alone(home(tmp_path, "colleague"), stopped),
-    )
-    seen("original after 20 s; taken again, or left alone where somebody set it")
-
-
-StandStill = Callable[[Bench, Running], Awaitable[None]]
-
-
-async def taken_again(folder: Path, stand_still: StandStill) -> None:
-    """The account says the root while it stands still, and ours when it goes on."""
-    async with open_short(folder) as b:
-        before = b.fields()
-        async with b.up(attended=True) as up:
-            ours = b.fields()
-            await stand_still(b, up)
-            assert b.fields() == before
-            status = await b.terminal("status", "--json")
-            assert (status.code, status.objects()[0]["state"]) == (4, "parked")
-            up.send(signal.SIGCONT)
-            await up.line("resumed")
-            assert b.fields() == ours
-            up.type(CTRL_C)
-            assert await up.over() == 0
-
-
-async def left_alone(folder: Path, stand_still: StandStill) -> None:
-    """Somebody else set it meanwhile: 3, and nothing is sent."""
-    async with open_short(folder) as b:
-        before = b.fields()
-        async with b.up(attended=True) as up:
-            await stand_still(b, up)
-            b.sandbox.change(webhook_uri=COLLEAGUE)
-            sent = len(b.puts())
-            up.send(signal.SIGCONT)
-            assert await up.over() == 3
-            assert len(b.puts()) == sent
-        assert b.fields()["webhook_uri"] == COLLEAGUE
-        b.sandbox.change(webhook_uri=before["webhook_uri"])
-
-
-def is_stopped(up: Running) -> bool:
-    stat = Path(f"/proc/{up.pid}/stat").read_text()
-    return stat.rpartition(") ")[2].startswith("T")
