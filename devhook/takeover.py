@@ -222,17 +222,10 @@ class Hold:
                 if is_due:
                     raise
             self._fault("told")
-            if self._was_overtaken(record):
-                return await self._keep(record, is_due=is_due)
+            if is_due and self._takeovers.find(record.id) != record:
+                # A guardian that was at work, for a run that stood still, kept its own.
+                record = self._takeovers.keep(record, now, mark)
         return record
-
-    def _was_overtaken(self, record: Takeover) -> bool:
-        """Whether a guardian that was at work ended it between our commit and its sign.
-
-        It restores for a run that stood still, and its last word is on disk after ours.
-        """
-        newest = None if self._watchdog is None else self._watchdog.record
-        return newest is not None and newest.stage is not record.stage
 
     def _fault(self, verb: str) -> None:
         stage = "idle" if self._record is None else self._record.stage

@@ -5,12 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
-from devhook.core.model import Stage
+from devhook.core.guarding import Plan
+from devhook.core.model import Stage, Takeover
+from devhook.core.network import Credential, Network
 from devhook.core.takeover import Ending
 from devhook.errors import Refused, TakeoverError
+from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock
-from devhook.takeover import recover
+from devhook.takeover import Hold, recover
+from devhook.watchdog import Watchdog, start_guardian
+from tests.running import until
 from tests.test_takeover import CUSTOMER, URI, bench, fields
 
 
@@ -105,3 +111,37 @@ async def test_a_restore_that_was_said_no_to_is_sent_again(tmp_path: Path) -> No
         async with asyncio.timeout(10):
             assert (await hold.end()).ending is Ending.RESTORED
         assert b.puts() == 3
+
+
+class AtWork(Watchdog):
+    """Its guardian restored for a run that stood still, and closes the record last."""
+
+    @override
+    async def keep(self, record: Takeover) -> None:
+        if record.stage is Stage.PUT_SENT:
+            closed = replace(record, stage=Stage.RESTORED)
+            Takeovers(Path(self._plan.state)).keep(closed, record.started_at, "g@x")
+
+
+async def test_a_guardian_at_work_does_not_close_the_record_of_a_put(
+    tmp_path: Path,
+) -> None:
+    """When the PUT leaves, the record on disk says so, whoever else has kept one."""
+    async with bench(tmp_path) as b:
+        clock, network = SystemClock(), Network()
+        key = Credential(kind="access_key", value=b.sandbox.access_key, source="test")
+        plan = Plan(
+            state=str(tmp_path),
+            api_url=b.sandbox.api_url,
+            credential=key,
+            network=network,
+            bound=60.0,
+        )
+        watchdog = AtWork(plan, clock, (), start_guardian)
+        hold = Hold(b.client, b.takeovers, clock, bound=60.0, watchdog=watchdog)
+        b.sandbox.fault(method="PUT", hang=True, applies=True)
+        async with asyncio.TaskGroup() as group:
+            beginning = group.create_task(b.begin(hold))
+            await until(lambda: b.sandbox.account.webhook_uri.startswith(URI))
+            assert b.stage() is Stage.PUT_SENT
+            beginning.cancel()

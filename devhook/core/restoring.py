@@ -5,7 +5,7 @@ One way back for a clean exit, a killed run and a record found later. See
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, assert_never
 
 from devhook.core.clock import Moment, elapsed
 from devhook.core.model import Account, Stage, Takeover
@@ -183,3 +183,5 @@ def begin_restoring(
             return replace(machine, action=done)
         case Stage.SUPERSEDED:
             return replace(machine, action=Restored(Ending.FOREIGN, None))
+        case _:
+            assert_never(record.stage)

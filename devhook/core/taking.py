@@ -4,10 +4,10 @@ Idle until the first record is kept. See `core/takeover` for the rules.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, assert_never
 
 from devhook.core.clock import Moment, elapsed
-from devhook.core.marker import root_of, with_marker
+from devhook.core.marker import is_marked, root_of, with_marker, without_marker
 from devhook.core.model import Account, Setting, Stage, Takeover
 from devhook.core.takeover import (
     GET,
@@ -67,17 +67,21 @@ class Who:
 class Taking:
     """A takeover under way, of an account that was classified as `before` shows.
 
-    GET, record, GET again, record of the PUT, PUT, GET until it shows.
+    GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what is
+    to be restored, None what the account itself says. `rejects` is set when the API did
+    not like the PUT: perhaps it is the marker's fragment.
     """
 
     who: Who
     uri: str
     before: Account
+    root: Setting | None = None
     record: Takeover | None = None
     action: Action = GET
     looked: Moment | None = None
     looks: int = 0
     unknown: str | None = None
+    rejects: bool = False
 
     def then(self, answer: Answer, now: Moment) -> "Taking":
         match self.action, answer:
@@ -113,7 +117,7 @@ class Taking:
         """The account must still be what was classified when the record is made."""
         if account.id != self.before.id or not same_setting(account, self.before):
             return self._failed(ChangedElsewhere, _CHANGED, _LOOK)
-        root = root_of(account)
+        root = self.root or root_of(account)
         record = Takeover(
             id=0,
             api_url=self.who.api_url,
@@ -133,7 +137,10 @@ class Taking:
     def _again(self, account: Account, now: Moment) -> "Taking":
         """The second of two equal GETs, right before the PUT."""
         record = self._held()
-        if not same_setting(account, self.before) or self.looks == 3:
+        is_as_before = account.id == record.account_id and same_setting(
+            account, self.before
+        )
+        if not is_as_before or self.looks == 3:
             return self._undone(ChangedElsewhere, _CHANGING, _LOOK, now)
         fresh = replace(self, before=account, looked=now, looks=self.looks + 1)
         if not same_before_put(account, self.before):
@@ -146,8 +153,8 @@ class Taking:
     def _kept(self, record: Takeover, then: Action, now: Moment) -> "Taking":
         if isinstance(then, Put) and not self._is_fresh(now):
             # Nothing was sent: the record says less than it could, which harms nobody.
-            prepared = replace(record, stage=Stage.PREPARED, put=None)
-            return replace(self, record=prepared, action=GET)
+            before = replace(self._held(), id=record.id)
+            return replace(self, record=before, action=GET)
         return replace(self, record=record, action=then)
 
     def _is_fresh(self, now: Moment) -> bool:
@@ -159,6 +166,8 @@ class Taking:
             case Sight.MINE:
                 shown = replace(record, mine=account.webhook_uri)
                 return self._keep(moved(shown, Stage.ACTIVE, now), Took())
+            case Sight.NOT_YET if self.rejects and is_marked(record.mine):
+                return self._unmarked(record, account, now)
             case Sight.NOT_YET:
                 return self._not_yet(self.unknown, now)
             case Sight.FOREIGN:
@@ -166,6 +175,17 @@ class Taking:
             case Sight.DAMAGED:
                 damaged = moved(record, Stage.RESTORING, now, error=_DAMAGED)
                 return self._keep(damaged, Pause(SPACING))
+            case never:
+                assert_never(never)
+
+    def _unmarked(self, record: Takeover, account: Account, now: Moment) -> "Taking":
+        """Once more without the marker, which is not all that tells the root."""
+        age = None if record.put is None else elapsed(record.put, now)
+        if age is not None and age < SPACING:
+            return replace(self, action=Pause(SPACING - age))
+        bare = replace(record, mine=without_marker(record.mine), put=now)
+        put = Put(with_setting(account, Setting(uri=bare.mine, method=OURS)))
+        return replace(self, before=account, looked=now)._keep(bare, put)
 
     def _repaired(self, record: Takeover, account: Account) -> "Taking":
         """Put back what our PUT cost the account, and the root with it."""
@@ -181,8 +201,12 @@ class Taking:
                 return self._undone(Refused, failed.message, failed.hint, now)
             case Fail.THROTTLED:
                 return self._undone(Unreachable, failed.message, failed.hint, now)
-            case Fail.ANSWERED | Fail.UNKNOWN:
-                return replace(self, action=GET, unknown=failed.message)
+            case Fail.ANSWERED | Fail.REJECTED | Fail.UNKNOWN:
+                rejects = failed.kind is Fail.REJECTED
+                again = replace(self, unknown=failed.message, rejects=rejects)
+                return replace(again, action=GET)
+            case _:
+                assert_never(failed.kind)
 
     def _unread(self, failed: Failed, now: Moment) -> "Taking":
         """A GET that failed: after the PUT it may still show, before it is an end."""

@@ -180,8 +180,12 @@ class World:
                         else _changed(full, who, committed=True)
                     )
                     yield Move(f"{name} finds the disk full", True, full)
-            case Keep(record) if me.restoring is None:
+            case Keep(record, after_it) if me.restoring is None:
                 told = _changed(state, who, committed=False, told=to_keep(taking))
+                if isinstance(
+                    after_it, Put
+                ):  # a guardian at work may have kept its own
+                    told = _changed(told, who, disk=to_keep(taking))
                 after = then(told, kept(to_keep(taking)))
                 yield Move(f"{name} tells its guardian {record.stage}", False, after)
             case Put(account):
@@ -249,9 +253,7 @@ class World:
             case Phase.RESUMING if restored.ending is Ending.RESTORED:
                 root = with_setting(INITIAL, machine.record.root)
                 return self._begun(state, who, root)
-            case Phase.TAKING:
-                return _changed(state, who, committed=False)  # to be committed anew
-            case Phase.HOLDING:
+            case Phase.TAKING | Phase.HOLDING:
                 return state
             case Phase.GONE if machine.record.stage is Stage.PARKED:
                 return self._restored(state, who, cell(machine.record))

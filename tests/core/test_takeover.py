@@ -1,159 +1,212 @@
-"""What is decided about an account: markers, read-backs, restores."""
+"""The words of the two machines: moments, stages, read-backs, what an error means."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from devhook.core import takeover as core
-from devhook.core.model import Account, Setting, Stage, Takeover
-from devhook.errors import TakeoverError
+from devhook.core.clock import Moment, elapsed
+from devhook.core.model import Account, Setting, Stage
+from devhook.core.takeover import Fail, Sight
+from devhook.errors import ProviderError, Refused, Throttled, Unreachable
+from tests.core.takeovers import (
+    FOREIGN,
+    MINE,
+    NOW,
+    ROOT,
+    URI,
+    account,
+    moment,
+    ours,
+    record,
+)
 
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-ROOT = Setting(uri="https://api.acme.example/voip?key=1", method="POST")
-MINE = "https://relay.example/t/abc/secret#devhook=1.x"
-
-
-def account(uri: str = ROOT.uri, method: str = ROOT.method, **other: str) -> Account:
-    given = {"name": "Acme", "detail": "", "email": "a@acme.example"}
-    given |= {"phone_number": "", "address": "1 Way"} | other
-    return Account(
-        id="b3e8a1c0", webhook_uri=uri, webhook_method=method, tm_update="1", **given
-    )
-
-
-def record(stage: Stage, *, put_at: datetime | None = None) -> Takeover:
-    return Takeover(
-        id=1,
-        api_url="https://api/v1.0",
-        account_id="b3e8a1c0",
-        account_name="Acme",
-        profile="default",
-        session_id=1,
-        process="1@x",
-        mine=MINE,
-        root=ROOT,
-        stage=stage,
-        started_at=NOW,
-        put_at=put_at,
-        ended_at=None,
-        error=None,
-    )
+ALLOWED = {
+    (Stage.PREPARED, Stage.PUT_SENT),
+    (Stage.PREPARED, Stage.RESTORED),
+    (Stage.PUT_SENT, Stage.ACTIVE),
+    (Stage.PUT_SENT, Stage.RESTORING),
+    (Stage.PUT_SENT, Stage.RESTORED),
+    (Stage.PUT_SENT, Stage.SUPERSEDED),
+    (Stage.ACTIVE, Stage.RESTORING),
+    (Stage.RESTORING, Stage.PARKED),
+    (Stage.RESTORING, Stage.RESTORED),
+    (Stage.RESTORING, Stage.SUPERSEDED),
+    (Stage.RESTORING, Stage.UNRESOLVED),
+    (Stage.PARKED, Stage.RESTORING),
+    (Stage.UNRESOLVED, Stage.RESTORING),
+}
 
 
-@given(st.text(max_size=400), st.sampled_from(["", "GET", "POST", "PUT", "DELETE"]))
-def test_a_marker_gives_back_the_root_it_carries(uri: str, method: str) -> None:
-    """Whatever stood in the setting, another machine must be able to restore it."""
-    root = Setting(uri=uri, method=method)
-    marked = core.with_marker("https://relay.example/x", root)
-    if core.is_marked(uri):
-        with pytest.raises(TakeoverError):
-            core.marked_root(marked)
-    elif core.is_marked(marked):
-        assert core.marked_root(marked) == root
-        assert core.root_of(account(uri=marked)) == root
+@pytest.mark.parametrize("after", list(Stage))
+@pytest.mark.parametrize("before", list(Stage))
+def test_a_record_moves_as_it_may_and_never_otherwise(
+    before: Stage, after: Stage
+) -> None:
+    """What is once restored or superseded is never opened again."""
+    if before is after or (before, after) in ALLOWED:
+        assert core.moved(record(before), after, moment()).stage is after
+    else:
+        with pytest.raises(ValueError, match="is not followed by"):
+            core.moved(record(before), after, moment())
 
 
-def test_a_marker_that_would_pass_1023_characters_is_left_off() -> None:
-    """The column that keeps the URI would cut it."""
-    root = Setting(uri="https://a.example/" + "x" * 800, method="POST")
-    assert (
-        core.with_marker("https://relay.example/x", root) == "https://relay.example/x"
-    )
+def test_a_record_says_when_its_put_left_and_when_it_ended() -> None:
+    """Both are what its successor goes by, in another process or on another day."""
+    sent = core.moved(record(Stage.PREPARED), Stage.PUT_SENT, moment(1))
+    assert (sent.put, sent.ended_at) == (moment(1), None)
+    noted = core.moved(sent, Stage.PUT_SENT, moment(5), error="no answer")
+    assert (noted.put, noted.error) == (moment(1), "no answer")
+    ended = core.moved(noted, Stage.SUPERSEDED, moment(7))
+    assert (ended.put, ended.error) == (moment(1), None)
+    assert ended.ended_at == moment(7).wall
 
 
 @pytest.mark.parametrize(
-    "fragment",
-    ["2.abc", "1.", "1.!!!", "1.e30", "1.eyJ1IjoxLCJtIjoiIn0", ""],
-    ids=["newer", "empty", "no base64", "no fields", "wrong type", "no version"],
+    ("now", "passed"),
+    [
+        (moment(5), 5.0),
+        (moment(5, days=1), 5.0),
+        (moment(5, days=-1), 5.0),
+        (moment(5, boot="next"), 5.0),
+        (moment(5, boot="next", days=1), 86_405.0),
+        (moment(5, boot="next", days=-1), None),
+        (Moment(moment(9).wall, 3.0, "boot"), 9.0),
+    ],
+    ids=[
+        "as usual",
+        "clock set forward",
+        "clock set back",
+        "reboot",
+        "reboot, clock forward",
+        "reboot, clock back",
+        "ticks that went back",
+    ],
 )
-def test_an_unreadable_marker_is_refused(fragment: str) -> None:
-    """To take it for a plain original would restore a dead tunnel one day."""
-    with pytest.raises(TakeoverError):
-        core.marked_root(f"https://relay.example/x#devhook={fragment}")
+def test_what_passed_is_told_by_ticks_while_the_machine_is_up(
+    now: Moment, passed: float | None
+) -> None:
+    """Nobody sets them; the wall's clock is asked only after a reboot."""
+    assert elapsed(moment(), now) == passed
 
 
-def test_a_plain_setting_is_its_own_root() -> None:
-    """No devhook came before us."""
-    assert core.root_of(account()) == ROOT
-    assert core.marked_root("https://a.example/#other=1") is None
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Refused("no admin", hint="ask"), core.Failed(Fail.REFUSED, "no admin", "ask")),
+        (
+            Throttled("slowly", hint="wait", retry_after=7),
+            core.Failed(Fail.THROTTLED, "slowly", "wait", 7),
+        ),
+        (Unreachable("500", answered=True), core.Failed(Fail.ANSWERED, "500")),
+        (Unreachable("timeout"), core.Failed(Fail.UNKNOWN, "timeout")),
+        (ProviderError("what"), core.Failed(Fail.UNKNOWN, "what")),
+    ],
+    ids=["refused", "throttled", "answered", "unreachable", "any other"],
+)
+def test_an_error_says_whether_a_put_may_still_arrive(
+    error: ProviderError, expected: core.Failed
+) -> None:
+    """What the API itself has not answered stays unknown."""
+    assert core.failure(error) == expected
 
 
-def test_a_put_carries_five_fields_of_the_newest_get() -> None:
+@pytest.mark.parametrize(
+    "setting",
+    [Setting(uri="", method=""), Setting(uri="https://a.example", method="GET")],
+    ids=["nothing", "by GET"],
+)
+def test_a_put_carries_five_fields_as_they_are_and_two_as_they_shall_be(
+    setting: Setting,
+) -> None:
     """A colleague's new name must not be undone by our restore."""
-    fields = core.fields_with(account(name="New name"), Setting(uri="", method=""))
-    assert fields == {
-        "name": "New name",
-        "detail": "",
-        "email": "a@acme.example",
-        "phone_number": "",
-        "address": "1 Way",
-        "webhook_method": "",
-        "webhook_uri": "",
+    found = account(name="New name")
+    put = core.with_setting(found, setting)
+    assert core.setting_of(put) == setting
+    assert put.fields() == found.fields() | {
+        "webhook_uri": setting.uri,
+        "webhook_method": setting.method,
     }
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [(MINE, True), (URI, True), (f"{URI}/", False), ("", False), (FOREIGN, False)],
+    ids=["ours", "without its fragment", "longer", "nothing", "foreign"],
+)
+def test_ours_is_byte_for_byte_what_we_put(uri: str, expected: bool) -> None:
+    """Never what merely looks like a tunnel."""
+    assert core.is_ours(record(Stage.ACTIVE), uri) is expected
 
 
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        (account(uri=MINE), core.Sight.MINE),
-        (account(uri=MINE.partition("#")[0]), core.Sight.STRIPPED),
-        (account(), core.Sight.NOT_YET),
-        (account(uri="https://other.example"), core.Sight.FOREIGN),
-        (account(uri=MINE, email=""), core.Sight.DAMAGED),
-        (account(uri=MINE, method="GET"), core.Sight.DAMAGED),
-        (account(uri=""), core.Sight.FOREIGN),
+        (ours(), Sight.MINE),
+        (account(URI, "POST"), Sight.MINE),
+        (ours(name="Renamed"), Sight.MINE),
+        (account(), Sight.NOT_YET),
+        (account(FOREIGN), Sight.FOREIGN),
+        (account(""), Sight.FOREIGN),
+        (ours(email=""), Sight.DAMAGED),
+        (account(MINE, ""), Sight.DAMAGED),
     ],
-    ids=["mine", "stripped", "not yet", "foreign", "email lost", "method", "cleared"],
+    ids=[
+        "mine",
+        "fragment cut",
+        "renamed meanwhile",
+        "not yet",
+        "foreign",
+        "cleared",
+        "e-mail lost",
+        "method lost",
+    ],
 )
 def test_a_read_back_is_held_against_all_seven_fields(
-    after: Account, expected: core.Sight
+    after: Account, expected: Sight
 ) -> None:
-    """A PUT that blanks a field is noticed at once."""
-    assert core.sight(account(), Setting(uri=MINE, method="POST"), after) is expected
+    """A PUT that blanks a field is noticed; what a colleague edits is none of it."""
+    assert core.sight(account(), MINE, after) is expected
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_only_our_own_setting_is_ever_written_over(stage: Stage) -> None:
-    """Whatever the record says, a foreign value stays."""
-    late = NOW + timedelta(seconds=61)
-    held = record(stage, put_at=NOW)
-    foreign = account(uri="https://other.example")
-    decision = core.to_restore(held, foreign, now=late, bound=60)
-    assert decision == core.Leave(Setting(uri="https://other.example", method="POST"))
+def test_only_what_was_there_can_be_lost() -> None:
+    """An empty field that stays empty costs nobody anything."""
+    assert core.lost(account(), account(email="", address="")) == {
+        "email": "a@acme.example",
+        "address": "1 Way",
+    }
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_our_own_setting_is_replaced_by_the_root(stage: Stage) -> None:
-    """The other five fields come from the GET that showed it."""
-    found = account(uri=MINE, name="Renamed")
-    decision = core.to_restore(record(stage), found, now=NOW, bound=60)
-    assert decision == core.Put(core.fields_with(found, ROOT))
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (account(), True),
+        (account(FOREIGN), False),
+        (account(name="Renamed"), False),
+        (account(tm_update="2"), False),
+    ],
+    ids=["equal", "set", "renamed", "set and set back"],
+)
+def test_two_looks_agree_on_all_that_a_put_replaces(
+    second: Account, expected: bool
+) -> None:
+    """The time of the last update shows what was changed and changed back."""
+    assert core.same_before_put(account(), second) is expected
 
 
-def test_a_put_under_way_is_waited_for() -> None:
-    """The root may show because our PUT has not arrived yet."""
-    held = record(Stage.PUT_SENT, put_at=NOW)
-    early = NOW + timedelta(seconds=59)
-    assert core.to_restore(held, account(), now=early, bound=60) == core.Wait(
-        NOW + timedelta(seconds=60)
+def test_the_record_of_another_machine_is_one_to_restore() -> None:
+    """Its URI as we found it, and the root that it carries."""
+    found = core.adopted(
+        ours(), ROOT, api_url="https://api/v1.0", profile="p", process="1@y", at=NOW
     )
-    late = NOW + timedelta(seconds=60)
-    assert core.to_restore(held, account(), now=late, bound=60) == core.Done()
+    assert (found.mine, found.root, found.stage) == (MINE, ROOT, Stage.ACTIVE)
+    assert (found.put, found.session_id) == (None, None)
 
 
-def test_a_clock_set_back_does_not_make_a_restore_wait_for_ever() -> None:
-    """A PUT from the future is no reason to wait."""
-    held = record(Stage.PUT_SENT, put_at=NOW + timedelta(days=1))
-    assert core.to_restore(held, account(), now=NOW, bound=60) == core.Done()
-
-
-def test_an_empty_root_is_restored_as_empty() -> None:
-    """No webhook at all is a legal original."""
-    held = replace(record(Stage.ACTIVE), root=Setting(uri="", method=""))
-    decision = core.to_restore(held, account(uri=MINE), now=NOW, bound=60)
-    assert isinstance(decision, core.Put)
-    assert decision.fields["webhook_uri"] == ""
-    assert decision.fields["webhook_method"] == ""
+def test_a_root_is_put_once_more_only_where_it_still_stands() -> None:
+    """A sender that did not hear of it is told; nobody else is run over."""
+    restored = record(Stage.RESTORED)
+    assert core.to_repeat(restored, account(name="N")) == core.Put(account(name="N"))
+    assert core.to_repeat(restored, account(FOREIGN)) is None
+    assert core.to_repeat(restored, account(ROOT.uri, "POST")) is None
+    assert core.to_repeat(restored, replace(account(), id="other")) is None
