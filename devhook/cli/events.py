@@ -103,9 +103,13 @@ def _follow(run: Run, chosen: "Filter", limit: int | None) -> None:
     """Never returns; Ctrl-C ends it."""
     from devhook.store.entries import newest
 
+    # Looked at first: an interpreter that is interrupted while it makes the classes of
+    # an import ends with SIGINT, whoever catches that (seen with CPython 3.11).
+    reader = open_reader(run)
     run.say("Following; Ctrl-C ends this.")
-    while (reader := open_reader(run)) is None:
+    while reader is None:
         time.sleep(_LOOKS_EVERY)
+        reader = open_reader(run)
     with reader:
         with reader.snapshot():  # what is listed now is no news afterwards
             seen = newest(reader)
