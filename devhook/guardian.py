@@ -276,10 +276,10 @@ class Guardian:
                     return
                 case {"what": "wake"}:
                     return
-                case dict():
-                    self._later.append(message)
                 case None:
                     pass
+                case _:
+                    self._later.append(message)
 
     def _complain(self, error: str, seconds: float) -> None:
         """Once to a run that does not beat: it may not be reading for hours."""

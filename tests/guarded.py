@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -92,7 +92,7 @@ class Guarded:
 async def guarded(
     start: Start = start_guardian, inherited: tuple[int, ...] = ()
 ) -> AsyncIterator[Guarded]:
-    """A guardian that was told nothing yet; killed at the end of the block."""
+    """One that was told nothing yet; left with the block, and killed if it stays."""
     process = start(inherited)
     words = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -103,9 +103,11 @@ async def guarded(
         await found.hear(Word.READY)
         yield found
     finally:
+        found.leave()
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, 2.0)
         process.kill()
         process.wait()
-        found.leave()
         transport.close()
 
 

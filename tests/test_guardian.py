@@ -15,6 +15,7 @@ import pytest
 from devhook.core.guarding import Order, Word, packed_record
 from devhook.core.model import Setting, Stage
 from devhook.core.takeover import Ending, Restored
+from devhook.system import moment
 from tests.guarded import ACME, MINE, ROOT, guarded, post, record
 from tests.running import until
 
@@ -55,6 +56,13 @@ async def test_without_a_plan_it_ends_with_the_run() -> None:
     """A run that was killed while it was opening has changed nothing."""
     async with guarded() as g:
         g.leave()
+        assert await g.over() == 0
+
+
+async def test_a_run_that_does_not_begin_with_a_plan_is_none(tmp_path: Path) -> None:
+    """Without it nothing can be restored: the run starts another guardian."""
+    async with guarded() as g:
+        g.tell(Order.BEAT)
         assert await g.over() == 0
 
 
@@ -143,6 +151,16 @@ async def test_what_somebody_else_set_stays(tmp_path: Path) -> None:
         assert p.asked("PUT") == 0
 
 
+async def test_its_put_follows_the_runs_after_a_second(tmp_path: Path) -> None:
+    """The sender's copy of the setting might else keep the older one."""
+    async with post(tmp_path) as p:
+        kept = await p.hold()
+        await p.guarded.keep(replace(kept, put=moment()))
+        began = moment().ticks
+        assert (await p.guarded.restored())[0].ending is Ending.RESTORED
+        assert moment().ticks - began > 0.9
+
+
 async def test_a_disk_that_keeps_nothing_does_not_keep_it_from_restoring(
     tmp_path: Path,
 ) -> None:
@@ -205,16 +223,19 @@ async def test_it_says_what_keeps_it_and_can_be_woken(tmp_path: Path) -> None:
 
 async def test_it_ends_when_its_run_left_while_it_waited(tmp_path: Path) -> None:
     """The user would not wait for the API; what was begun is brought to its end."""
-    async with post(tmp_path) as p:
-        await p.hold()
-        p.sandbox.fault(**BUSY)
-        p.guarded.tell(Order.RESTORE)
-        await p.guarded.hear(Word.RESTORING)
-        await p.guarded.hear(Word.TROUBLE)
-        p.guarded.leave()
-        os.kill(p.guarded.process.pid, signal.SIGUSR1)
-        assert await p.guarded.over() == 0
-        assert p.fields == ACME.fields()
+    lock = tmp_path / "lock"
+    with lock.open("w") as file:
+        async with post(tmp_path, lock=file.fileno()) as p:
+            await p.hold()
+            p.sandbox.fault(**BUSY)
+            p.guarded.tell(Order.RESTORE)
+            await p.guarded.hear(Word.RESTORING)
+            await p.guarded.hear(Word.TROUBLE)
+            p.guarded.leave()
+            await until(lock.read_text)  # it knows that it is alone
+            os.kill(p.guarded.process.pid, signal.SIGUSR1)
+            assert await p.guarded.over() == 0
+            assert p.fields == ACME.fields()
 
 
 async def test_to_a_run_that_is_silent_it_complains_once(tmp_path: Path) -> None:
@@ -227,8 +248,9 @@ async def test_to_a_run_that_is_silent_it_complains_once(tmp_path: Path) -> None
         for asked in range(2, 6):
             os.kill(p.guarded.process.pid, signal.SIGUSR1)
             await until(lambda: p.asked("GET") >= asked)  # noqa: B023  awaited here
-        p.guarded.tell(Order.BEAT)
-        await p.guarded.hear(Word.BEAT)
+        p.sandbox.clear_faults()
+        os.kill(p.guarded.process.pid, signal.SIGUSR1)
+        await p.guarded.ended()
 
 
 async def test_what_it_is_told_meanwhile_it_does_afterwards(tmp_path: Path) -> None:
@@ -240,6 +262,8 @@ async def test_what_it_is_told_meanwhile_it_does_afterwards(tmp_path: Path) -> N
         await p.guarded.hear(Word.RESTORING)
         await p.guarded.hear(Word.TROUBLE)
         p.guarded.tell(Order.KEEP, record=packed_record(replace(kept, id=2)))
+        p.guarded.tell(Order.BEAT)
+        await p.guarded.hear(Word.BEAT)
         os.kill(p.guarded.process.pid, signal.SIGUSR1)
         assert (await p.guarded.ended())[1].stage is Stage.RESTORED
         await p.guarded.hear(Word.KEPT)
@@ -270,6 +294,21 @@ async def test_a_run_that_beats_is_left_alone(tmp_path: Path) -> None:
             p.guarded.tell(Order.BEAT)
             await p.guarded.hear(Word.BEAT)
             await asyncio.sleep(0.1)
+        assert p.sandbox.requests == []
+
+
+async def test_who_was_stopped_itself_gives_the_run_time_to_speak(
+    tmp_path: Path,
+) -> None:
+    """After a suspend both of them wake, and neither was silent."""
+    async with post(tmp_path, silence=1.0) as p:
+        await p.hold()
+        p.guarded.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(1.5)
+        p.guarded.process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(1.2)  # the rest of the silence, and some of the time given
+        p.guarded.tell(Order.BEAT)
+        await p.guarded.hear(Word.BEAT)
         assert p.sandbox.requests == []
 
 
@@ -337,6 +376,41 @@ async def test_there_is_nothing_to_repeat_without_a_record(tmp_path: Path) -> No
         p.guarded.tell(Order.REPEAT)
         await p.guarded.hear(Word.REPEATED)
         assert p.sandbox.requests == []
+
+
+# --- made to fail ---------------------------------------------------------------------
+
+
+async def test_a_guardian_that_was_made_to_stop_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped right before it looks: what it knew is what it knows."""
+    monkeypatch.setenv("DEVHOOK_FAULT", "guardian.restoring.get:stop")
+    async with post(tmp_path) as p:
+        await p.hold()
+        p.guarded.tell(Order.RESTORE)
+        await p.guarded.hear(Word.RESTORING)
+        await until(lambda: state_of(p.guarded.process.pid) == "T")
+        assert p.sandbox.requests == []
+        p.guarded.process.send_signal(signal.SIGCONT)
+        # It stops there again when it looks whether its PUT arrived.
+        await until(lambda: p.asked("PUT"))
+        await until(lambda: state_of(p.guarded.process.pid) == "T")
+        p.guarded.process.send_signal(signal.SIGCONT)
+        assert (await p.guarded.ended())[0].ending is Ending.RESTORED
+
+
+async def test_a_guardian_that_was_made_to_fail_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By an error of its own: the run sees a death as any other."""
+    monkeypatch.setenv("DEVHOOK_FAULT", "guardian.ready:fail")
+    async with guarded() as g:
+        assert await g.over() == 1
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 # --- at the end ----------------------------------------------------------------------

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from devhook.core.guarding import Order, Plan, Word, packed_plan, packed_record
+from devhook.core.guarding import Order, Plan, Word, packed_plan
 from devhook.core.model import Stage
 from devhook.core.network import Network
-from devhook.core.takeover import Ending
+from devhook.core.takeover import Ending, Restored
 from devhook.sandbox import Sandbox
 from tests.endpoint import answer, endpoint
 from tests.guarded import ACME, Guarded, guarded, open_sandbox, plan, post, record
@@ -54,14 +54,20 @@ async def away(folder: Path, *, tls: bool) -> AsyncIterator[Away]:
         yield Away(sandbox, planned, urlsplit(sandbox.url).port or 0)
 
 
-async def restoring(g: Guarded, a: Away, planned: Plan) -> None:
-    """Have it restore a takeover by this plan."""
+async def restored(g: Guarded, a: Away, planned: Plan) -> Restored:
+    """What becomes of a takeover that is restored by this plan, tried once."""
     found = record(a.sandbox, Stage.ACTIVE)
     a.sandbox.change(webhook_uri=found.mine)
-    g.tell(Order.PLAN, plan=packed_plan(planned))
+    g.tell(Order.PLAN, plan=packed_plan(replace(planned, within=0.0)))
     await g.keep(found)
-    g.tell(Order.RESTORE)
-    await g.hear(Word.RESTORING)
+    return (await g.restored())[0]
+
+
+async def error(g: Guarded, a: Away, planned: Plan) -> str:
+    """Why such a takeover could not be restored."""
+    found = await restored(g, a, planned)
+    assert found.ending is Ending.UNCONFIRMED
+    return found.error or ""
 
 
 async def test_it_speaks_tls_to_whom_the_given_authority_vouches_for(
@@ -69,8 +75,7 @@ async def test_it_speaks_tls_to_whom_the_given_authority_vouches_for(
 ) -> None:
     """The run's own CA file goes with the plan."""
     async with away(tmp_path, tls=True) as a, guarded() as g:
-        await restoring(g, a, a.plan)
-        assert (await g.ended())[0].ending is Ending.RESTORED
+        assert (await restored(g, a, a.plan)).ending is Ending.RESTORED
         assert a.sandbox.account.fields() == ACME.fields()
 
 
@@ -79,9 +84,8 @@ async def test_a_server_that_nobody_vouches_for_is_shown_no_credential(
 ) -> None:
     """The restore waits for a better one."""
     async with away(tmp_path, tls=True) as a, guarded() as g:
-        await restoring(g, a, replace(a.plan, network=Network()))
-        trouble = await g.hear(Word.TROUBLE)
-        assert "cannot be reached" in trouble["error"]
+        untrusting = replace(a.plan, network=Network())
+        assert "cannot be reached" in await error(g, a, untrusting)
         assert a.sandbox.requests == []
 
 
@@ -95,8 +99,7 @@ async def test_it_goes_through_a_proxy_that_asks_for_a_password(
         open_proxy(a.port, password=PASSWORD) as proxy,
         guarded() as g,
     ):
-        await restoring(g, a, a.through(proxy.url))
-        assert (await g.ended())[0].ending is Ending.RESTORED
+        assert (await restored(g, a, a.through(proxy.url))).ending is Ending.RESTORED
         assert a.sandbox.account.fields() == ACME.fields()
         method = "CONNECT" if tls else "GET"
         assert proxy.asked[0].startswith(method)
@@ -111,10 +114,9 @@ async def test_a_proxy_that_refuses_is_no_answer_of_the_api(tmp_path: Path) -> N
         guarded() as g,
     ):
         wrong = proxy.url.replace(PASSWORD, "walter:wr0ng")
-        await restoring(g, a, a.through(wrong))
-        trouble = await g.hear(Word.TROUBLE)
-        assert "cannot be reached" in trouble["error"]
-        assert "wr0ng" not in trouble["error"]
+        told = await error(g, a, a.through(wrong))
+        assert "cannot be reached" in told
+        assert "wr0ng" not in told
 
 
 async def test_a_proxy_that_it_cannot_go_through_is_told_before_anything_changes(
@@ -144,37 +146,29 @@ async def test_an_answer_has_a_deadline_as_a_whole(
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("said", "why"),
     [
         (b"", "cannot be reached"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "cannot be understood"),
         (answer(200, b"<html>welcome</html>"), "something else than its JSON"),
-        (answer(200, b'{"id": "an other account"}'), None),
+        (answer(200, b'{"id": "another"}'), "another account than the one"),
         (answer(307, b"", "Location: https://evil.example"), "redirects elsewhere"),
     ],
     ids=["hangs up", "no http", "html", "another account", "redirect"],
 )
 async def test_what_is_no_answer_of_the_api_settles_nothing(
-    tmp_path: Path, said: bytes, error: str | None
+    tmp_path: Path, said: bytes, why: str
 ) -> None:
     """The record stays open, and the credential goes nowhere else."""
     async with endpoint(said) as server, away(tmp_path, tls=False) as a, guarded() as g:
-        g.tell(
-            Order.PLAN, plan=packed_plan(replace(a.plan, api_url=f"{server.url}/v1.0"))
-        )
-        found = record(a.sandbox, Stage.ACTIVE)
-        await g.keep(found)
-        g.tell(Order.RESTORE, record=packed_record(found))
-        await g.hear(Word.RESTORING)
-        if error is None:
-            assert (await g.ended())[0].ending is Ending.UNCONFIRMED
-        else:
-            assert error in (await g.hear(Word.TROUBLE))["error"]
+        planned = replace(a.plan, api_url=f"{server.url}/v1.0")
+        assert why in await error(g, a, planned)
+        assert all(request.startswith(b"GET /v1.0/") for request in server.requests)
 
 
 async def test_a_key_in_the_query_is_sent_there(tmp_path: Path) -> None:
     """For deployments that read it from nowhere else."""
     async with away(tmp_path, tls=False) as a, guarded() as g:
         credential = replace(a.plan.credential, in_query=True)
-        await restoring(g, a, replace(a.plan, credential=credential))
-        assert (await g.ended())[0].ending is Ending.RESTORED
+        planned = replace(a.plan, credential=credential)
+        assert (await restored(g, a, planned)).ending is Ending.RESTORED

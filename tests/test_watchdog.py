@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from devhook.core.clock import Clock
-from devhook.core.guarding import Plan
+from devhook.core.guarding import BEAT_EVERY, Plan
 from devhook.core.model import Stage, Takeover
 from devhook.core.takeover import Ending
 from devhook.sandbox import Sandbox
@@ -32,6 +32,7 @@ from devhook.watchdog import (
 from tests.clock import ManualClock
 from tests.guarded import ACME, MINE, open_sandbox, plan, record
 from tests.running import until
+from tests.values import at
 
 
 @dataclass
@@ -171,6 +172,37 @@ async def test_a_run_that_stood_still_learns_that_it_is_parked(tmp_path: Path) -
         assert r.watchdog.record.stage is Stage.PARKED
 
 
+async def test_a_run_that_lives_is_never_parked(tmp_path: Path) -> None:
+    """It beats, and its guardian answers."""
+    clock = ManualClock()
+    async with rig(tmp_path, clock=clock, silence=1.0) as r:
+        await r.hold()
+        for _ in range(15):
+            clock.advance(BEAT_EVERY)
+            await asyncio.sleep(0.1)
+        assert not r.watchdog.parked.is_set()
+        assert len(r.guardians) == 1
+
+
+async def test_the_end_of_one_takeover_is_not_taken_for_that_of_the_next(
+    tmp_path: Path,
+) -> None:
+    """The next may be told while the first is still being put back."""
+    async with rig(tmp_path) as r:
+        first = await r.hold()
+        r.sandbox.fault(status=503)
+        async with asyncio.TaskGroup() as group:
+            restoring = group.create_task(r.watchdog.restore())
+            await until(lambda: r.watchdog.trouble)
+            now = r.takeovers.keep(
+                replace(first, id=0, started_at=at(1), stage=Stage.PREPARED), at(1), ""
+            )
+            await r.watchdog.keep(now)
+        assert restoring.result().ending is Ending.RESTORED
+        assert r.watchdog.record == now
+        assert len(r.guardians) == 1
+
+
 # --- guardians that die --------------------------------------------------------------
 
 
@@ -251,9 +283,13 @@ async def test_a_system_that_starts_no_process_is_told_of(tmp_path: Path) -> Non
     def unable(_: tuple[int, ...]) -> "subprocess.Popen[bytes]":
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    async with rig(tmp_path, start=unable) as r:
+    clock = ManualClock()
+    async with rig(tmp_path, start=unable, clock=clock) as r:
         with pytest.raises(GuardianLost, match="Resource temporarily unavailable"):
             await r.watchdog.ready()
+        clock.advance(BUSY_FOR + 1)
+        await asyncio.sleep(0)
+        assert r.guardians == []
 
 
 async def test_a_program_that_is_no_guardian_is_given_up(tmp_path: Path) -> None:
