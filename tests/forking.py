@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -81,9 +81,10 @@ def _serve(door: socket.socket) -> None:
     """Returns in a process that is to become a command, and at the end."""
     import devhook
 
-    for module in walk_packages(devhook.__path__, "devhook."):
+    for module in walk_packages(devhook.__path__, "devhook.", onerror=str):
         if not any(part in module.name for part in _APART):
-            import_module(module.name)
+            with suppress(Exception):  # it fails again in the command that needs it
+                import_module(module.name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     while True:
