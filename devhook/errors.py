@@ -6,6 +6,7 @@
     ├── FixtureError             2  a fixture that cannot be found or read
     ├── ProviderError            7  the account API
     │   ├── Unreachable          7  no answer, or not one of its answers
+    │   │   ├── Rejected         7  it does not like what stands in the request
     │   │   └── Throttled        7  it asks for a pause of `retry_after` seconds
     │   └── Refused              6  it does not accept the credential or the permission
     ├── TakeoverError            3
@@ -60,6 +61,13 @@ class Unreachable(ProviderError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.answered = answered
+
+
+class Rejected(Unreachable):
+    """Even so a PUT may have been applied: only a GET tells."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint, answered=True)
 
 
 class Throttled(Unreachable):

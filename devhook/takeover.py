@@ -8,11 +8,13 @@ that a dead run left and when it was lost, the same machine is driven from here.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from devhook import system
 from devhook.core.clock import Clock
 from devhook.core.http import CHALLENGE
 from devhook.core.model import Account, Setting, Stage, Takeover
+from devhook.core.path_secret import path_secret
 from devhook.core.restoring import begin_restoring
 from devhook.core.signature import challenge_answer
 from devhook.core.takeover import (
@@ -30,6 +32,7 @@ from devhook.core.takeover import (
     Restored,
     Shown,
     Took,
+    changed_back,
     failure,
     is_ours,
     setting_of,
@@ -43,6 +46,18 @@ from devhook.store.takeovers import Takeovers
 from devhook.watchdog import GuardianLost, Watchdog
 
 _PROBES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a held account showed.
+
+    `foreign` is the setting that took the place of ours; `was_written` when somebody
+    wrote the account since the last look and all is as it was, our setting included.
+    """
+
+    foreign: Setting | None = None
+    was_written: bool = False
 
 
 class Hold:
@@ -65,6 +80,7 @@ class Hold:
         self._watchdog = watchdog
         self._record = record
         self._taking: Taking | None = None
+        self._read: Account | None = None
         self._who = "recovery" if record else "up"
         self._alone = watchdog is None
 
@@ -82,15 +98,18 @@ class Hold:
             return self._watchdog.trouble
         return None if self._record is None else self._record.error
 
-    async def prepare(self, account: Account, uri: str, who: Who) -> None:
+    async def prepare(
+        self, account: Account, uri: str, who: Who, root: Setting | None = None
+    ) -> None:
         """Record what is to be changed; nothing is sent.
 
-        `account` is how it was classified. Raises ChangedElsewhere when somebody
+        `account` is how it was classified, `root` what is to be restored: None is what
+        the account itself says. Raises ChangedElsewhere when somebody
         changes it meanwhile, StoreError when the record cannot be kept, GuardianLost
         when nobody would look after it.
         """
         self._record = None
-        taking = Taking(who=who, uri=uri, before=account)
+        taking = Taking(who=who, uri=uri, before=account, root=root)
         self._taking = await self._driven(taking, until=_is_to_be_sent)
         self._raise_if_not_taken(self._taking)
 
@@ -106,16 +125,17 @@ class Hold:
         self._raise_if_not_taken(self._taking)
         return self._held()
 
-    async def look(self) -> Setting | None:
-        """What the account says when it is no longer ours; None while it is."""
+    async def look(self) -> Look:
+        """Whether the account is still ours."""
         if self._held().stage is not Stage.ACTIVE:
-            return None  # parked, or on its way back: there is nothing to hold
-        account = await self._client.get()
+            return Look()  # parked, or on its way back: there is nothing to hold
+        before, account = self._read, await self._client.get()
         if account.id != self._held().account_id:
             raise Refused("the credential is of another account than the one held")
-        if is_ours(self._held(), account.webhook_uri):
-            return None
-        return setting_of(account)
+        self._read = account
+        if not is_ours(self._held(), account.webhook_uri):
+            return Look(foreign=setting_of(account))
+        return Look(was_written=before is not None and changed_back(before, account))
 
     async def end(self) -> Restored:
         """Put the root back, trying for as long as it takes: bound it by a timeout.
@@ -191,9 +211,10 @@ class Hold:
 
     async def _get(self) -> Answer:
         try:
-            return Shown(await self._client.get())
+            self._read = await self._client.get()
         except ProviderError as exc:
             return failure(exc)
+        return Shown(self._read)
 
     async def _put(self, account: Account) -> Answer:
         try:
@@ -254,8 +275,7 @@ async def challenge(sender: Sender, uri: str, nonce: str, within: float) -> bool
 
     A bare 2xx is not life: recycled tunnel names answer too.
     """
-    base = uri.partition("#")[0]
-    secret = base.partition("?")[0].rpartition("/")[2]
+    base, secret = uri.partition("#")[0], path_secret(uri)
     outcome = await sender.send(
         Sending(
             method="GET",

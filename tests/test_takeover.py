@@ -124,8 +124,8 @@ async def test_a_foreign_setting_is_left_alone(tmp_path: Path) -> None:
         await b.begin(hold)
         b.sandbox.change(webhook_uri="https://colleague.example/hook")
         found = await hold.look()
-        assert found is not None
-        assert found.uri == "https://colleague.example/hook"
+        assert found.foreign is not None
+        assert found.foreign.uri == "https://colleague.example/hook"
         restored = await hold.end()
         assert restored.ending is Ending.FOREIGN
         assert b.sandbox.account.webhook_uri == "https://colleague.example/hook"

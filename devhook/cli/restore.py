@@ -14,8 +14,6 @@ from devhook.errors import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from devhook.core.model import Account, Setting, Takeover
     from devhook.core.takeover import Restored
 
@@ -120,23 +118,24 @@ def _told(run: Run, name: str, restored: "Restored") -> None:
 def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
     """Undo a takeover by what its marker says; another machine may have made it."""
     from devhook.cli.hold import hold_account
-    from devhook.core.marker import marked_root
+    from devhook.core.origin import origin_of
 
     settings = run.settings
     account = run.main(_account(run))
-    found = marked_root(account.webhook_uri)
-    if found is None:
+    origin = origin_of(account, _records(run, account))
+    found = origin.root
+    if not origin.is_left:
         run.say("Nothing to restore: the account does not point at a devhook session.")
         return
     run.say(
-        f"The account points at a devhook session; its marker names {_shown(found)}."
+        f"The account points at a devhook session; its {origin.known} names"
+        f" {_shown(found)}."
     )
     if dry_run:
         return
     with hold_account(run, settings.paths.state, settings.api_url, account.id):
-        known = _known_roots(settings.paths.state, account.webhook_uri)
         # A marker can be forged: without a person, something else must name the root.
-        if yes and found.uri not in known and found.uri != root:
+        if yes and not origin.is_confirmed and found.uri != root:
             raise UsageError(
                 "no record here confirms what the marker names",
                 hint="add --root URI with the original, or leave --yes off to be asked",
@@ -149,15 +148,15 @@ def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> No
     _told(run, f"account {account.name or account.id}", restored)
 
 
-def _known_roots(state: "Path", webhook_uri: str) -> set[str]:
-    """What records of this machine say of it; nothing, if they are damaged."""
+def _records(run: Run, account: "Account") -> "list[Takeover]":
+    """This machine's of the account; none, if they are damaged."""
     from devhook.store.takeovers import Takeovers
 
+    settings = run.settings
     try:
-        records = Takeovers(state).open_records()
+        return Takeovers(settings.paths.state).of_account(settings.api_url, account.id)
     except StoreError:
-        return set()
-    return {record.root.uri for record in records if record.mine == webhook_uri}
+        return []
 
 
 async def _account(run: Run) -> "Account":

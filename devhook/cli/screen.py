@@ -19,6 +19,7 @@ from devhook.config import Settings
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
 from devhook.core.model import Json, Setting
+from devhook.core.origin import Known, Origin, tunnel_of
 from devhook.core.takeover import Ending, Restored
 from devhook.session.options import Options
 from devhook.session.session import Ready, Session
@@ -72,12 +73,25 @@ class Screen:
         finally:
             loop.remove_reader(sys.stdin)
 
-    def abandoned(self) -> None:
-        self._run.warn(
-            "The account still points at another devhook session, which does not answer"
-            " any more.\nIts original setting is in its marker and will be restored at"
-            " the end."
-        )
+    def origin(self, origin: Origin, *, abandoned: bool) -> None:
+        """What is to be restored, where that is not plainly what the account says."""
+        root = _setting(origin.root)
+        if abandoned:
+            told = _TOLD_BY_MARKER if origin.known is Known.MARKER else _TOLD_BY_RECORD
+            self._run.warn(
+                "the account points at a devhook session that does not answer any"
+                f" more;\nat the end its original, {root}, is restored: {told}"
+            )
+        if origin.is_left and not origin.is_confirmed:
+            self._run.warn(
+                "no record of this machine confirms that original: is it yours?"
+            )
+        if service := tunnel_of(origin.root.uri):
+            self._run.warn(
+                f"the original, {root}, is a tunnel's ({service}) and may lead nowhere"
+                " any more:\nit is restored as it is; if it is none of yours, set the"
+                " right one first, with devhook webhook set URI"
+            )
 
     def ready(self, ready: Ready, options: Options, settings: Settings) -> None:
         self._run.emit("ready", **ready_object(ready))
@@ -183,6 +197,10 @@ class Screen:
             Why.TUNNEL: 7,
         }
         return codes.get(why, 0)
+
+
+_TOLD_BY_MARKER = "its marker names it"
+_TOLD_BY_RECORD = "a record of this machine names it"
 
 
 def ready_object(ready: Ready) -> dict[str, Json]:

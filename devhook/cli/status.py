@@ -129,26 +129,30 @@ def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
 def _of_account(run: Run) -> Status:
     """No session of this machine: what the account itself says."""
     from devhook.core.account_api import mask_url
-    from devhook.core.marker import marked_root
+    from devhook.core.origin import origin_of
+    from devhook.store.takeovers import Takeovers
 
     settings = run.settings
     if settings.credential is None:
         run.warn("no credential: what the account says was not looked at")
         return Status(profile=settings.profile)
     account = _account(run)
-    root = marked_root(account.webhook_uri)
-    state = "idle"
-    if root is not None:
+    records = Takeovers(settings.paths.state).of_account(settings.api_url, account.id)
+    origin = origin_of(account, records)
+    root, state = origin.root, "idle"
+    if origin.is_left:
         state = "foreign" if _answers(run, account.webhook_uri) else "dead"
-    shown = account.webhook_uri.partition("#")[0] if root else account.webhook_uri
+    shown = account.webhook_uri
+    if origin.is_left:
+        shown = shown.partition("#")[0]
     return Status(
         profile=settings.profile,
         account=account.id,
         state=state,
         webhook_uri=mask_url(shown),
-        original=None
-        if root is None
-        else {"webhook_uri": mask_url(root.uri), "webhook_method": root.method},
+        original={"webhook_uri": mask_url(root.uri), "webhook_method": root.method}
+        if origin.is_left
+        else None,
     )
 
 

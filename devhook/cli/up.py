@@ -187,6 +187,7 @@ async def _session(
     from devhook.system import SystemClock, fault
 
     async with open_session(run.settings, options, stop, SystemClock()) as session:
+        screen.origin(session.origin, abandoned=session.abandoned)
         if not yes:
             await _confirmed(screen, session)
         try:
@@ -211,9 +212,7 @@ async def _session(
 
 async def _confirmed(screen: "Screen", session: "Session") -> None:
     """Ask before something is replaced; an empty setting harms nobody."""
-    if session.abandoned:
-        screen.abandoned()
-    elif not session.root.uri:
+    if not session.abandoned and not session.root.uri:
         return
     if not await screen.confirm(session.root.uri, session.public_url):
         raise UsageError("nothing was changed", hint="say y, or start with --yes")

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from devhook.core.http import Headers, first, printable
 from devhook.core.model import Account, Json
 from devhook.core.network import Credential
-from devhook.errors import ProviderError, Refused, Throttled, Unreachable
+from devhook.errors import ProviderError, Refused, Rejected, Throttled, Unreachable
 
 MAX_ANSWER: Final = 1_048_576
 """Bytes of an answer that are worth reading."""
@@ -35,6 +35,7 @@ FIELDS: Final = (
 
 _Object: TypeAlias = dict[str, Json]
 _DEFAULT_WAIT = 1.0
+_REJECTED = (400, 413, 414, 422)
 _GIVEN_UP = (408, 504)
 """A gateway that gave up waiting does not know what became of the request."""
 
@@ -266,11 +267,19 @@ def _error(request: ApiRequest, answer: ApiAnswer) -> ProviderError:
             f"{place} redirects elsewhere, where the credential does not go",
             hint="give the final address with --api-url",
         )
+    if status == 404 and reason not in ("", "ROUTE_NOT_FOUND"):
+        return Refused(
+            printable(f"{place}: there is no such account ({reason})"),
+            hint="look in VoIPBIN's console whether it was deleted",
+        )
     if status == 404:
         return Unreachable(f"{place} does not exist there (404)", hint=_API_HINT)
     detail = f" {reason}" if reason else ""
+    said = printable(f"{place} answered {status}{detail}")
+    if status in _REJECTED:
+        return Rejected(said, hint=_API_HINT)
     return Unreachable(
-        printable(f"{place} answered {status}{detail}"),
+        said,
         hint="try again in a moment" if status >= 500 else _API_HINT,
         answered=status not in _GIVEN_UP,
     )

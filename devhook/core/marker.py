@@ -27,6 +27,10 @@ def with_marker(uri: str, root: Setting) -> str:
     return marked if len(marked) <= LONGEST else uri
 
 
+def without_marker(uri: str) -> str:
+    return uri.partition(MARKER)[0]
+
+
 def is_marked(uri: str) -> bool:
     return MARKER in uri
 

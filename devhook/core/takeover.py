@@ -10,7 +10,8 @@ The rules that they keep:
 
 - a record is kept before the PUT that it undoes, and what is kept says what was sent;
 - what is restored is always the root, never another devhook's URI;
-- comparison is byte for byte with the URI we put, never "looks like a tunnel";
+- comparison is byte for byte with the URI we put or, where the API writes it in another
+  form, by the path secret in it; never "looks like a tunnel";
 - a PUT replaces seven fields: it carries the five others of the GET right before it;
 - what became of a PUT that was not answered is unknown until a GET shows our URI, or
   until the in-flight bound has passed and a GET does not show it;
@@ -25,10 +26,12 @@ from typing import Final, TypeAlias
 
 from devhook.core.clock import Moment
 from devhook.core.model import Account, Setting, Stage, Takeover
+from devhook.core.path_secret import same_secret
 from devhook.errors import (
     DevhookError,
     ProviderError,
     Refused,
+    Rejected,
     Throttled,
     Unreachable,
 )
@@ -125,10 +128,14 @@ class Accepted:
 
 
 class Fail(StrEnum):
-    """What a request that failed leaves open: `unknown` is whether it was applied."""
+    """What a request that failed leaves open: `unknown` is whether it was applied.
+
+    `answered` and `rejected`, for what stands in it, leave it to the next GET.
+    """
 
     UNKNOWN = "unknown"
     ANSWERED = "answered"
+    REJECTED = "rejected"
     REFUSED = "refused"
     THROTTLED = "throttled"
 
@@ -163,6 +170,8 @@ def failure(exc: ProviderError) -> Failed:
             return Failed(Fail.REFUSED, exc.message, exc.hint)
         case Throttled(retry_after=seconds):
             return Failed(Fail.THROTTLED, exc.message, exc.hint, seconds)
+        case Rejected():
+            return Failed(Fail.REJECTED, exc.message, exc.hint)
         case Unreachable(answered=True):
             return Failed(Fail.ANSWERED, exc.message, exc.hint)
         case _:
@@ -186,16 +195,26 @@ def same_setting(one: Account, two: Account) -> bool:
 
 
 def is_ours(record: Takeover, uri: str) -> bool:
-    """Byte for byte what we put, with its fragment or, where the API cuts it, without.
+    """Whether it is what we put, perhaps in the form that the API gave it."""
+    return _is_form_of(record.mine, uri)
 
-    Either holds our path secret, so nobody else can have set it.
+
+def _is_form_of(mine: str, uri: str) -> bool:
+    """Byte for byte; without its fragment, where the API cuts that; or rewritten.
+
+    Each holds our path secret, so nobody else can have set it.
     """
-    return uri in (record.mine, record.mine.partition("#")[0])
+    return uri in (mine, mine.partition("#")[0]) or same_secret(mine, uri)
 
 
 def same_before_put(one: Account, two: Account) -> bool:
     """Two GETs in a row agree on what a PUT would replace: nobody is at work there."""
     return one.fields() == two.fields() and one.tm_update == two.tm_update
+
+
+def changed_back(one: Account, two: Account) -> bool:
+    """Whether somebody wrote the account between two GETs that show the same."""
+    return one.fields() == two.fields() and one.tm_update != two.tm_update
 
 
 class Sight(StrEnum):
@@ -210,10 +229,10 @@ class Sight(StrEnum):
 def sight(before: Account, mine: str, after: Account) -> Sight:
     """Compare a read-back with what was there before the PUT of `mine`.
 
-    Ours may come back without its fragment. `damaged` means that our PUT cost the
+    Ours may come back in another form. `damaged` means that our PUT cost the
     account fields that it carried; one that is merely different, a colleague edited.
     """
-    if after.webhook_uri not in (mine, mine.partition("#")[0]):
+    if not _is_form_of(mine, after.webhook_uri):
         same = after.webhook_uri == before.webhook_uri
         return Sight.NOT_YET if same else Sight.FOREIGN
     return Sight.DAMAGED if lost(before, after) else Sight.MINE

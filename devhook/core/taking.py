@@ -67,9 +67,9 @@ class Who:
 class Taking:
     """A takeover under way, of an account that was classified as `before` shows.
 
-    GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what is
-    to be restored, None what the account itself says. `rejects` is set when the API did
-    not like the PUT: perhaps it is the marker's fragment.
+    GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what
+    is to be restored, None what the account itself says. `rejects` is set when the API
+    did not like the PUT: perhaps it is the marker's fragment.
     """
 
     who: Who
@@ -180,6 +180,8 @@ class Taking:
 
     def _unmarked(self, record: Takeover, account: Account, now: Moment) -> "Taking":
         """Once more without the marker, which is not all that tells the root."""
+        if not same_setting(account, self.before):
+            return self._failed(ChangedElsewhere, _AT_ONCE, _LOOK)
         age = None if record.put is None else elapsed(record.put, now)
         if age is not None and age < SPACING:
             return replace(self, action=Pause(SPACING - age))

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 from devhook import system
 from devhook.capture import CaptureServer, Door, open_capture
 from devhook.config import Settings
-from devhook.core import marker
 from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
 from devhook.core.guarding import Plan
 from devhook.core.model import Account, Address, Capture, Kind, Setting, Source
 from devhook.core.network import Credential
+from devhook.core.origin import Origin, origin_of
 from devhook.core.retry import local
 from devhook.errors import ChangedElsewhere, StoreError
 from devhook.forward import Forwarder, Forwarding, Mirror
@@ -84,13 +84,15 @@ async def open_session(
         if login is not None:
             await tell_skew(login, journal)
         sender = Sender(await enter(Wire(settings.network)), clock)
-        abandoned = await _abandoned(account, options, sender, clock)
+        takeovers = Takeovers(state)
+        origin = _origin(account, takeovers, settings.api_url)
+        abandoned = await _abandoned(account, origin, options, sender, clock)
         plan = _plan(settings, credential, locked.descriptor)
         watchdog = await enter(
             open_watchdog(plan, clock, inherited=(locked.descriptor,))
         )
         loops = await enter(open_loops())
-        root = marker.root_of(account)
+        root = origin.root
         capture = await enter(_open_capture(options, account, root, journal, clock))
         forwarding = _forwarding(options, root, capture.door.hop)
         forwarder = Forwarder(journal, sender, forwarding, clock)
@@ -114,13 +116,14 @@ async def open_session(
             settings=settings,
             options=options,
             account=account,
+            origin=origin,
             abandoned=abandoned,
             journal=journal,
             capture=capture,
             tunnel=tunnel,
             hold=Hold(
                 client,
-                Takeovers(state),
+                takeovers,
                 clock,
                 bound=settings.in_flight_bound,
                 watchdog=watchdog,
@@ -210,14 +213,22 @@ async def _drain(forwarder: Forwarder, stop: Stop) -> None:
             await forwarder.drained()
 
 
+def _origin(account: Account, takeovers: Takeovers, api_url: str) -> Origin:
+    try:
+        records = takeovers.of_account(api_url, account.id)
+    except StoreError:  # the marker may tell; and our own record is refused later
+        records = []
+    return origin_of(account, records)
+
+
 async def _abandoned(
-    account: Account, options: Options, sender: Sender, clock: Clock
+    account: Account, origin: Origin, options: Options, sender: Sender, clock: Clock
 ) -> bool:
-    """Whether the account points at another devhook that does not answer any more.
+    """Whether the account points at a devhook session that does not answer any more.
 
     Raises ChangedElsewhere when it does answer, unless it is to be superseded.
     """
-    if marker.marked_root(account.webhook_uri) is None:
+    if not origin.is_left:
         return False
     nonces = [system.new_secret() for _ in range(3)]
     if not await is_live(sender, account.webhook_uri, nonces, clock):

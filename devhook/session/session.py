@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 from devhook import system
 from devhook.capture import CaptureServer
 from devhook.config import Settings
-from devhook.core import marker
+from devhook.core.account_api import mask_url
 from devhook.core.clock import Clock
-from devhook.core.model import Account, Event, Setting, Source, Stage
+from devhook.core.marker import marked_root
+from devhook.core.model import Account, Event, Setting, Source, Stage, Takeover
+from devhook.core.origin import Origin
 from devhook.core.takeover import ENDS, Ending, Restored, with_setting
 from devhook.core.taking import Who
 from devhook.errors import TakeoverError, TunnelError
@@ -77,14 +79,15 @@ class Session:
         loops: Loops,
         clock: Clock,
         stop: Stop,
+        origin: Origin,
         abandoned: bool,
     ) -> None:
         self.account = account
+        self.origin = origin
         self.abandoned = abandoned
         self.proven_seconds = 0.0
         self.published: Published | None = None
         self.lock_warning: str | None = None
-        self.root = marker.root_of(account)
         self.journal = journal
         self.restored: Restored | None = None
         self.ready: Ready | None = None
@@ -108,6 +111,11 @@ class Session:
             stop=stop,
             clock=clock,
         )
+
+    @property
+    def root(self) -> Setting:
+        """What is restored at the end."""
+        return self.origin.root
 
     @property
     def public_url(self) -> str:
@@ -158,7 +166,7 @@ class Session:
         Asked to end before the PUT leaves, it is cancelled; in a hurry after that, it
         raises TakeoverError.
         """
-        await self._hold.prepare(self.account, self.webhook_uri, self._who())
+        await self._hold.prepare(self.account, self.webhook_uri, self._who(), self.root)
         if self._stop.why is not None:
             raise asyncio.CancelledError
         self._stop.cancels(None)
@@ -170,6 +178,7 @@ class Session:
                 "the API did not say in time whether it changed the account",
                 hint="devhook status tells whether it is settled",
             ) from exc
+        await self._reached_as(record.mine)
         self.start(watch_account(self._hold, self.journal, self._stop, self._clock))
         self.start(watch_guardian(self._watchdog, self._stop))
         self.start(watch_sleep(self.journal, self._clock))
@@ -187,25 +196,39 @@ class Session:
             target=self._options.routes.target,
             db=str(self._settings.db),
             proven_seconds=self.proven_seconds,
-            marked=marker.is_marked(record.mine),
+            marked=_is_readable(record),
             warnings=tuple(filter(None, (self.lock_warning, self._tunnel.warning))),
         )
         system.fault("up.ready")
         return self.ready
 
-    async def proven(self) -> float:
+    async def _reached_as(self, uri: str) -> None:
+        """An API may keep our URI in a form of its own: that one has to lead here."""
+        if uri.partition("#")[0] == self.webhook_uri:
+            return
+        try:
+            await self.proven(uri)
+        except TunnelError as exc:
+            raise TunnelError(
+                f"the API keeps our URL as {mask_url(uri)}, which does not lead here",
+                hint="choose a public URL in the form that the API keeps",
+            ) from exc
+
+    async def proven(self, uri: str | None = None) -> float:
         """Seconds a challenge took through the public URL and back to this process.
 
-        Raises TunnelError when whoever answers there is not us.
+        `uri` is the form of it that is tried, None our own. Raises TunnelError when
+        whoever answers there is not us.
         """
+        tried = uri or self.webhook_uri
         deadline = self._clock.monotonic() + PROVEN_WITHIN
         while True:
             started = self._clock.monotonic()
             nonce, within = system.new_secret(), deadline - started
-            if await challenge(self._sender, self.webhook_uri, nonce, within=within):
+            if await challenge(self._sender, tried, nonce, within=within):
                 return self._clock.monotonic() - started
             if self._clock.monotonic() + 1.0 > deadline:
-                host = urlsplit(self.webhook_uri).netloc
+                host = urlsplit(tried).netloc
                 raise TunnelError(
                     f"the public URL at {host} does not lead here: its challenge"
                     " failed",
@@ -268,7 +291,7 @@ class Session:
     async def _take(self) -> None:
         """Take an account that says the root again. Raises as `take_over` does."""
         account = with_setting(self.account, self.root)
-        await self._hold.prepare(account, self.webhook_uri, self._who())
+        await self._hold.prepare(account, self.webhook_uri, self._who(), self.root)
         await self._hold.point()
 
     def _who(self) -> Who:
@@ -295,4 +318,12 @@ class Session:
                     match entry:
                         case Event(source=Source.WEBHOOK) if entry.received_at > late:
                             return True
+        return False
+
+
+def _is_readable(record: Takeover) -> bool:
+    """Whether the marker came through whole, for whoever has no record."""
+    try:
+        return marked_root(record.mine) == record.root
+    except TakeoverError:
         return False

@@ -83,7 +83,7 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
         if stop.why is not None:
             return
         try:
-            found = await hold.look()
+            look = await hold.look()
         except ProviderError as exc:
             failures += 1
             if failures == 2:
@@ -92,8 +92,11 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
         if failures > 1:
             await journal.tell("reconnected", what="API")
         failures = 0
+        found = look.foreign
         if found is not None and found != told:
             await _tell_foreign(found, journal)
+        if look.was_written or (found is None and told is not None):
+            await journal.tell("warning", text=_CHANGED_BACK, hint=_WHO)
         told = found
 
 
@@ -144,6 +147,10 @@ async def watch_sleep(journal: Journal, clock: Clock) -> None:
         if (now := _slept(clock)) - slept > ASLEEP:
             await journal.missed("asleep", before, clock.now())
         slept, before = now, clock.now()
+
+
+_CHANGED_BACK = "somebody else wrote the account; its webhook is this session's again"
+_WHO = "events may have gone elsewhere meanwhile: ask who else works on the account"
 
 
 def _slept(clock: Clock) -> float:

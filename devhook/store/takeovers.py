@@ -84,6 +84,11 @@ class Takeovers:
         """All, newest first."""
         return self._select("order by id desc limit ?", limit)
 
+    def of_account(self, api_url: str, account_id: str) -> list[Takeover]:
+        """All of one account, newest first."""
+        where = "where api_url = ? and account_id = ? order by id desc"
+        return self._select(where, api_url, account_id)
+
     def find(self, record_id: int) -> Takeover | None:
         found = self._select("where id = ?", record_id)
         return found[0] if found else None

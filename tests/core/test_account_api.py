@@ -12,7 +12,7 @@ from devhook.core.account_api import ApiAnswer, ApiRequest, mask_url, token_expi
 from devhook.core.http import printable
 from devhook.core.model import Account
 from devhook.core.network import Credential
-from devhook.errors import Refused, Throttled, Unreachable
+from devhook.errors import Refused, Rejected, Throttled, Unreachable
 
 API = "https://api.example/v1.0"
 CUSTOMER = {
@@ -165,6 +165,14 @@ def test_what_is_no_customer_is_unreachable(found: ApiAnswer) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("status", [400, 413, 414, 422])
+def test_a_request_that_is_not_liked_is_rejected(status: int) -> None:
+    """The public source answers so too when it wrote, and could not read back."""
+    with pytest.raises(Rejected) as caught:
+        read(answer(status, envelope("INVALID_ARGUMENT")))
+    assert caught.value.answered
+
+
 def test_an_unreachable_place_is_named_without_its_credential() -> None:
     """Also where the query carries it."""
     with pytest.raises(Unreachable) as caught:
@@ -177,6 +185,9 @@ def test_an_unreachable_place_is_named_without_its_credential() -> None:
     [
         pytest.param(403, envelope("PERMISSION_DENIED"), token(), "admin", id="agent"),
         pytest.param(403, envelope("ACCOUNT_FROZEN"), token(), "frozen", id="frozen"),
+        pytest.param(
+            404, envelope("CUSTOMER_NOT_FOUND"), key(), "no such account", id="deleted"
+        ),
         pytest.param(
             403, envelope("DIRECT_ACCESS_NOT_SUPPORTED"), token(), "direct", id="direct"
         ),
