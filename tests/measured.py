@@ -12,12 +12,11 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 TESTS: Final = (
-    *("tests/core/test_takeover.py", "tests/core/test_taking.py"),
-    *("tests/core/test_restoring.py", "tests/core/test_marker.py"),
-    *("tests/core/test_guarding.py", "tests/core/test_fault.py"),
-    *("tests/test_takeover.py", "tests/test_takeover_edges.py"),
-    *("tests/test_guardian.py", "tests/test_guardian_api.py", "tests/test_watchdog.py"),
-    *("tests/store/test_takeovers.py", "tests/matrix"),
+    *("tests/core/test_tak*.py", "tests/core/test_restoring.py"),
+    *("tests/core/test_marker.py", "tests/core/test_guarding.py"),
+    *("tests/test_takeover*.py", "tests/test_up_takeover.py"),
+    *("tests/test_guardian*.py", "tests/test_watchdog.py"),
+    *("tests/store/test_takeovers.py", "tests/matrix/test_*.py"),
 )
 
 _STAND_IN: Final = """#!/bin/sh
@@ -31,8 +30,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="devhook-coverage-") as folder:
         data = Path(folder) / "data"
         python = stand_in(Path(folder) / "python", data)
-        present = [test for test in TESTS if (ROOT / test).exists()]
-        tested = run(python, "-m", "pytest", "-n", "2", "--dist", "loadfile", *present)
+        tests = [str(path) for glob in TESTS for path in sorted(ROOT.glob(glob))]
+        tested = run(python, "-m", "pytest", "-n", "2", "--dist", "worksteal", *tests)
         coverage = (sys.executable, "-m", "coverage")
         where = f"--data-file={data}"
         return (

@@ -201,10 +201,9 @@ def _migrate(db: sqlite3.Connection) -> None:
     """Bring the file to this version; one of a later version is left as it is."""
     if db.execute("pragma user_version").fetchone()[0] >= _VERSION:
         return
-    present = {row[1] for row in db.execute("pragma table_info(takeovers)")}
-    for name, kind in _ADDED if present else ():
-        if name not in present:
-            db.execute(f"alter table takeovers add column {name} {kind}")
+    is_old = db.execute("pragma table_info(takeovers)").fetchone() is not None
+    for name, kind in _ADDED if is_old else ():
+        db.execute(f"alter table takeovers add column {name} {kind}")
     for statement in _TABLES.split(";"):
         db.execute(statement)
     db.execute(f"pragma user_version = {_VERSION}")

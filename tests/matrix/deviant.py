@@ -1,15 +1,15 @@
-"""A guardian with one part replaced. Standard library alone, as the real one.
+"""Guardians with one part replaced. Standard library alone, as the real one.
 
-It cannot say `override`: that would need a library.
+They cannot say `override`: that would need a library.
 """
 # mypy: disable-error-code=explicit-override
 
 import json
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from devhook.core.account_api import ApiAnswer, ApiRequest
-from devhook.core.guarding import Plan
+from devhook.core.guarding import Order, Plan
 from devhook.guardian import Guardian, Line, main
 from devhook.guardian_api import Api
 
@@ -36,5 +36,21 @@ class TwoFieldGuardian(Guardian):
         self._api = TwoFieldApi(plan)
 
 
+class BusyGuardian(Guardian):
+    """At work for a run that stood still: it keeps its own before it hears the run."""
+
+    def _heed(self, message: dict[str, Any] | None) -> None:
+        match message:
+            case {"what": Order.KEEP} if self._record is not None:
+                self._kept(self._record)
+            case _:
+                pass
+        super()._heed(message)
+
+
 def two_fields() -> None:
     main(TwoFieldGuardian)
+
+
+def busy() -> None:
+    main(BusyGuardian)
