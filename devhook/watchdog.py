@@ -55,6 +55,9 @@ _PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", VARIABLE)
 
 _LONGEST_LINE: Final = 1_048_576
 
+_LEFT: Final[list["subprocess.Popen[bytes]"]] = []
+"""Guardians that go on without us: an object that is collected would complain."""
+
 Start: TypeAlias = Callable[[tuple[int, ...]], "subprocess.Popen[bytes]"]
 """Starts a guardian that keeps these descriptors open."""
 
@@ -166,6 +169,11 @@ class Watchdog:
         self._is_left = True
         if self._pipe is not None:
             self._pipe.close()
+
+    def let_go(self) -> None:
+        """One that goes on is nobody's child to wait for any more."""
+        if self._process is not None and self._process.poll() is None:
+            _LEFT.append(self._process)
 
     # --- inside ----------------------------------------------------------------------
 
@@ -299,6 +307,7 @@ async def open_watchdog(
                     async with asyncio.timeout(ANSWERS_WITHIN):
                         await asyncio.shield(running)
             running.cancel()
+            watchdog.let_go()
 
 
 def _future() -> "asyncio.Future[Any]":
