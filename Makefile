@@ -2,7 +2,7 @@
 # install themselves, into .venv, and again when tests/requirements.txt changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults soak coverage check format readme clean
+.PHONY: help demo test faults soak model coverage check format readme clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,9 @@ faults: $(READY) ## Meet every fault of the matrix, and print the table
 
 soak: $(READY) ## Kill `devhook up` at random, N times (200), and count what is lost
 	@$(BIN)/python -m tests.soak --runs $(or $(N),200) $(if $(SEED),--seed $(SEED))
+
+model: $(READY) ## Search every order in which a takeover can go, for some minutes
+	@$(BIN)/python -m tests.core.takeover_model
 
 coverage: $(READY) ## Measure the branches of a takeover, in every process
 	@$(BIN)/python -m tests.measured

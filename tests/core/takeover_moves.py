@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from devhook.core.marker import is_marked, root_of
 from devhook.core.model import Account, Stage, Takeover
 from devhook.core.restoring import Restoring
 from devhook.core.takeover import (
@@ -22,6 +23,7 @@ from devhook.core.takeover import (
     Put,
     Restored,
     Took,
+    adopted,
     with_setting,
 )
 from devhook.core.taking import Taking, Who
@@ -37,6 +39,7 @@ from tests.core.takeover_promises import (
 from tests.core.takeover_state import (
     BOUND,
     INITIAL,
+    NOW,
     Cell,
     Left,
     Phase,
@@ -56,7 +59,6 @@ from tests.core.takeover_state import (
     to_put,
 )
 from tests.core.takeover_world import (
-    TUNNEL,
     Move,
     name_of,
     of_colleagues,
@@ -65,19 +67,26 @@ from tests.core.takeover_world import (
     sent,
     short,
     unread,
+    uri_of,
 )
 
+_API: Final = "https://api/v1.0"
 _PARKABLE: Final = (Stage.PUT_SENT, Stage.ACTIVE, Stage.RESTORING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """How many sessions, how many faults; and, to make a mutant, other machines."""
+    """How many sessions, how many faults; and, to make a mutant, other machines.
+
+    `reads_again`: a run that is about to send its PUT reads the record on disk again,
+    and keeps its own anew where a guardian at work has kept another.
+    """
 
     sessions: int
     left: Left
     taking: type[Taking] = Taking
     known_bound: float = BOUND
+    reads_again: bool = True
     restoring: Callable[[Restoring, State], Restoring] | None = None
     unchecked: frozenset[str] = frozenset({"W1"})
 
@@ -120,6 +129,7 @@ class World:
         match me.phase:
             case Phase.IDLE:
                 yield Move(f"{name} starts", True, self._begun(state, who, None))
+                yield from self._of_rescuer(state, who)
             case Phase.TAKING:
                 yield from self._of_taking(state, who, me)
             case Phase.HOLDING:
@@ -133,14 +143,26 @@ class World:
             stopped = _changed(state.spent("stops"), who, stopped=True)
             yield Move(f"{name} is stopped", True, stopped)
 
+    def _of_rescuer(self, state: State, who: int) -> Iterator[Move]:
+        """Somebody on another machine restores by the marker, without a record."""
+        account = state.register.value
+        if state.left.rescues and is_marked(account.webhook_uri):
+            found = adopted(
+                account,
+                root_of(account),
+                api_url=_API,
+                profile="p",
+                process="1@x",
+                at=NOW.wall,
+            )
+            state = _changed(state.spent("rescues"), who, phase=Phase.GONE)
+            rescued = self._restored(state, who, cell(found))
+            yield Move(f"{name_of(who)} restores from the account", True, rescued)
+
     def _begun(self, state: State, who: int, before: Account | None) -> State:
-        identity = Who(
-            api_url="https://api/v1.0", profile="p", session_id=who, process="1@x"
-        )
-        uri = f"{TUNNEL}{name_of(who)}"
-        taking = self.taking(
-            who=identity, uri=uri, before=before or state.register.value
-        )
+        identity = Who(api_url=_API, profile="p", session_id=who, process="1@x")
+        found = before or state.register.value
+        taking = self.taking(who=identity, uri=uri_of(who), before=found)
         return _changed(
             state,
             who,
@@ -182,9 +204,7 @@ class World:
                     yield Move(f"{name} finds the disk full", True, full)
             case Keep(record, after_it) if me.restoring is None:
                 told = _changed(state, who, committed=False, told=to_keep(taking))
-                if isinstance(
-                    after_it, Put
-                ):  # a guardian at work may have kept its own
+                if isinstance(after_it, Put) and self.reads_again:
                     told = _changed(told, who, disk=to_keep(taking))
                 after = then(told, kept(to_keep(taking)))
                 yield Move(f"{name} tells its guardian {record.stage}", False, after)

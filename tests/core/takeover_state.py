@@ -135,6 +135,7 @@ class Left(NamedTuple):
     errors: int = 0
     damages: int = 0
     fulls: int = 0
+    rescues: int = 0
 
 
 class State(NamedTuple):
@@ -164,6 +165,7 @@ class State(NamedTuple):
 ACCEPTED: Final[Cell[Answer]] = cell(Accepted())
 UNKNOWN: Final[Cell[Answer]] = cell(Failed(Fail.UNKNOWN, "no answer"))
 ANSWERED: Final[Cell[Answer]] = cell(Failed(Fail.ANSWERED, "internal error"))
+REJECTED: Final[Cell[Answer]] = cell(Failed(Fail.REJECTED, "bad request"))
 REFUSED: Final[Cell[Answer]] = cell(Failed(Fail.REFUSED, "no admin"))
 THROTTLED: Final[Cell[Answer]] = cell(Failed(Fail.THROTTLED, "wait", None, 3.0))
 

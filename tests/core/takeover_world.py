@@ -12,6 +12,7 @@ from tests.core.takeover_state import (
     ANSWERED,
     NAME,
     REFUSED,
+    REJECTED,
     THROTTLED,
     UNKNOWN,
     URI,
@@ -44,12 +45,17 @@ def name_of(who: int) -> str:
     return "ABCDEF"[who]
 
 
+def uri_of(who: int) -> str:
+    """With a path secret long enough to be one."""
+    return f"{TUNNEL}{name_of(who) * 20}"
+
+
 @cache
 def short(uri: str) -> str:
     """How a trace names a setting: O, A's, H1, nothing."""
     path = uri.partition("#")[0]
     if path.startswith(TUNNEL):
-        return f"{path.removeprefix(TUNNEL)}'s"
+        return f"{path.removeprefix(TUNNEL)[0]}'s"
     if path.startswith(HUMAN):
         return f"H{path.removeprefix(HUMAN)}"
     return "the original" if path else "nothing"
@@ -142,11 +148,11 @@ def sent(
         damaged = written(state.spent("damages"), cell(lossy), blind)
         yield Move(f"{label}, damaging", True, then(damaged, ACCEPTED))
     if left.errors:
-        for answer in (ANSWERED, REFUSED, THROTTLED):
+        for answer in (ANSWERED, REJECTED, REFUSED, THROTTLED):
             error = then(state.spent("errors"), answer)
             yield Move(f"{label}: {_error(answer)}", True, error)
         applied = applied.spent("errors")
-        yield Move(f"{label}, 400 though done", True, then(applied, ANSWERED))
+        yield Move(f"{label}, 400 though done", True, then(applied, REJECTED))
 
 
 def unread(state: State, name: str, then: Then) -> Iterator[Move]:

@@ -8,7 +8,7 @@ from devhook.core import takeover as core
 from devhook.core.clock import Moment, elapsed
 from devhook.core.model import Account, Setting, Stage
 from devhook.core.takeover import Fail, Sight
-from devhook.errors import ProviderError, Refused, Throttled, Unreachable
+from devhook.errors import ProviderError, Refused, Rejected, Throttled, Unreachable
 from tests.core.takeovers import (
     FOREIGN,
     MINE,
@@ -98,11 +98,15 @@ def test_what_passed_is_told_by_ticks_while_the_machine_is_up(
             Throttled("slowly", hint="wait", retry_after=7),
             core.Failed(Fail.THROTTLED, "slowly", "wait", 7),
         ),
+        (
+            Rejected("400", hint="look"),
+            core.Failed(Fail.REJECTED, "400", "look"),
+        ),
         (Unreachable("500", answered=True), core.Failed(Fail.ANSWERED, "500")),
         (Unreachable("timeout"), core.Failed(Fail.UNKNOWN, "timeout")),
         (ProviderError("what"), core.Failed(Fail.UNKNOWN, "what")),
     ],
-    ids=["refused", "throttled", "answered", "unreachable", "any other"],
+    ids=["refused", "throttled", "rejected", "answered", "unreachable", "any other"],
 )
 def test_an_error_says_whether_a_put_may_still_arrive(
     error: ProviderError, expected: core.Failed
@@ -192,6 +196,22 @@ def test_two_looks_agree_on_all_that_a_put_replaces(
 ) -> None:
     """The time of the last update shows what was changed and changed back."""
     assert core.same_before_put(account(), second) is expected
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (account(), False),
+        (account(name="Renamed", tm_update="2"), False),
+        (account(tm_update="2"), True),
+    ],
+    ids=["equal", "renamed", "set and set back"],
+)
+def test_what_was_changed_and_changed_back_is_seen(
+    second: Account, expected: bool
+) -> None:
+    """The account shows the same, but it was written."""
+    assert core.changed_back(account(), second) is expected
 
 
 def test_the_record_of_another_machine_is_one_to_restore() -> None:

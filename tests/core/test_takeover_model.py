@@ -37,6 +37,9 @@ WORLDS = {
     ),
     "one, an API that blanks a field": World(sessions=1, left=Left(damages=1)),
     "two, killed, a PUT late": World(sessions=2, left=Left(kills=1, lates=1)),
+    "two, or one that restores from the account": World(
+        sessions=2, left=Left(kills=1, rescues=1)
+    ),
     "two, while a colleague edits": World(sessions=2, left=Left(edits=1)),
 }
 
@@ -113,6 +116,10 @@ MUTANTS = {
         ),
         "I5: a dead URL is left on the account",
     ),
+    "a record that is not read again before the PUT": (
+        World(sessions=1, left=Left(stops=1), reads_again=False),
+        "I1: the record does not say that a PUT is sent",
+    ),
     "a PUT of two fields": (
         World(sessions=1, left=Left(), restoring=turned(TwoFields)),
         "I3: the PUT of a restore changes other fields",
@@ -149,7 +156,7 @@ def test_a_mutant_is_shown_by_its_shortest_way() -> None:
 # --- any order, with more that goes wrong ---------------------------------------------
 
 MANY = Left(
-    kills=6, lates=3, cuts=3, edits=3, names=2, stops=2, errors=4, damages=0, fulls=0
+    kills=6, lates=3, cuts=3, edits=3, names=2, stops=2, errors=4, fulls=2, rescues=1
 )
 
 
