@@ -3,6 +3,8 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from devhook.core.clock import Moment
 from tests.values import START
 
@@ -30,6 +32,10 @@ class ManualClock:
         """The machine sleeps: durations do not notice, the other clocks go on."""
         self._asleep += seconds
 
+    def set(self, days: float) -> None:
+        """Somebody sets the wall clock, forward or back."""
+        self._start += timedelta(days=days)
+
     async def sleep(self, seconds: float) -> None:
         waking = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._passed + seconds, waking))
@@ -42,3 +48,12 @@ class ManualClock:
             if until <= self._passed and not waking.done():
                 waking.set_result(None)
         self._sleepers = [s for s in self._sleepers if not s[1].done()]
+
+
+class SkippingClock(ManualClock):
+    """Whoever sleeps wakes at once, so many seconds later by this clock."""
+
+    @override
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+        await asyncio.sleep(0)

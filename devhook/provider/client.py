@@ -33,6 +33,9 @@ from devhook.errors import Unreachable
 SANDBOX_HEADER: Final = "X-Devhook-Sandbox"
 TIMEOUT: Final = 10.0
 
+_OF_ANOTHER_TIME: Final = (9, 10)
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+
 
 class AccountClient:
     """One account, by one credential. `timeout` is seconds for a whole exchange."""
@@ -186,8 +189,7 @@ def _translated(exc: Exception, request: ApiRequest, proxy: str | None) -> Unrea
         case aiohttp.ClientProxyConnectionError():
             reason, hint = "the proxy does not answer", "look at HTTPS_PROXY"
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
-            reason = "its certificate is not trusted"
-            hint = "trust its authority with --ca-file FILE (or --insecure)"
+            reason, hint = _distrust(exc)
         case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
             reason, hint = "no TLS there", "look at --api-url: is it https?"
         case aiohttp.ClientConnectorDNSError():
@@ -207,6 +209,17 @@ def _translated(exc: Exception, request: ApiRequest, proxy: str | None) -> Unrea
         case _:
             reason, hint = "no HTTP that can be read", "look at --api-url"
     return Unreachable(f"{place} cannot be reached{through}: {reason}", hint=hint)
+
+
+def _distrust(exc: Exception) -> tuple[str, str]:
+    """A certificate of another time is more often a wrong clock than a wrong server."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
+        exc = exc.certificate_error
+    if getattr(exc, "verify_code", None) in _OF_ANOTHER_TIME:
+        reason = "by this machine's clock its certificate has expired or is of later"
+        return reason, "look at the clock: date; if it is right, the server is at fault"
+    hint = "trust its authority with --ca-file FILE (or --insecure)"
+    return "its certificate is not trusted", hint
 
 
 def _proxy_refusal(status: int) -> tuple[str, str]:
