@@ -136,6 +136,7 @@ class Left(NamedTuple):
     damages: int = 0
     fulls: int = 0
     rescues: int = 0
+    rejects: int = 0
 
 
 class State(NamedTuple):

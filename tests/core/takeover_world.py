@@ -148,11 +148,15 @@ def sent(
         damaged = written(state.spent("damages"), cell(lossy), blind)
         yield Move(f"{label}, damaging", True, then(damaged, ACCEPTED))
     if left.errors:
-        for answer in (ANSWERED, REJECTED, REFUSED, THROTTLED):
+        for answer in (ANSWERED, REFUSED, THROTTLED):
             error = then(state.spent("errors"), answer)
             yield Move(f"{label}: {_error(answer)}", True, error)
-        applied = applied.spent("errors")
-        yield Move(f"{label}, 400 though done", True, then(applied, REJECTED))
+        done = applied.spent("errors")
+        yield Move(f"{label}, 500 though done", True, then(done, ANSWERED))
+    if left.rejects:
+        yield Move(f"{label}: 400", True, then(state.spent("rejects"), REJECTED))
+        done = applied.spent("rejects")
+        yield Move(f"{label}, 400 though done", True, then(done, REJECTED))
 
 
 def unread(state: State, name: str, then: Then) -> Iterator[Move]:

@@ -35,6 +35,9 @@ WORLDS = {
     "one, API and disk failing": World(
         sessions=1, left=Left(kills=1, lates=1, errors=1, fulls=1)
     ),
+    "one, an API that rejects a PUT, done or not": World(
+        sessions=1, left=Left(kills=2, lates=1, rejects=2)
+    ),
     "one, an API that blanks a field": World(sessions=1, left=Left(damages=1)),
     "two, killed, a PUT late": World(sessions=2, left=Left(kills=1, lates=1)),
     "two, or one that restores from the account": World(
@@ -72,6 +75,16 @@ def test_an_edit_is_lost_in_one_window_only() -> None:
         "a colleague sets H1",
         "A puts A's",
     ]
+
+
+def test_without_a_marker_another_machine_takes_a_devhook_for_the_original() -> None:
+    """What the marker is for, and what an API that rejects it costs: a known limit.
+
+    It takes two machines; the records of one know its own URLs.
+    """
+    searched = search(World(sessions=2, left=Left(rejects=1)))
+    assert searched.fault.startswith("I4"), searched.text()
+    assert "A puts A's: 400" in searched.trace
 
 
 # --- mutants --------------------------------------------------------------------------
