@@ -20,22 +20,6 @@ from tests.running import until
 from tests.test_takeover import CUSTOMER, URI, bench, fields
 
 
-async def test_a_credential_of_another_account_settles_nothing(tmp_path: Path) -> None:
-    """What that account says is no word on ours."""
-    async with bench(tmp_path) as b:
-        await b.begin(b.hold())
-        (record,) = b.takeovers.open_records()
-        other = replace(record, account_id="0d5f6c1e-0000-4000-8000-000000000002")
-        restored = await recover(
-            b.client, b.takeovers, other, SystemClock(), bound=60, within=5
-        )
-        assert restored.ending is Ending.UNCONFIRMED
-        assert restored.error is not None
-        assert "another account" in restored.error
-        assert len(b.takeovers.open_records()) == 1
-        assert b.puts() == 1
-
-
 async def test_a_record_that_was_deleted_is_written_anew(tmp_path: Path) -> None:
     """The plan is in memory; and whatever comes next is on record again."""
     async with bench(tmp_path) as b:
@@ -45,20 +29,6 @@ async def test_a_record_that_was_deleted_is_written_anew(tmp_path: Path) -> None
         assert (await hold.end()).ending is Ending.RESTORED
         assert fields(b.sandbox.account) == fields(CUSTOMER)
         assert b.stage() is Stage.RESTORED
-
-
-async def test_a_fragment_cut_off_unseen_is_still_ours(tmp_path: Path) -> None:
-    """No read-back came through; the path secret alone shows whose it is."""
-    async with bench(tmp_path) as b:
-        b.sandbox.fault(method="PUT", strip_fragment=True)
-        b.sandbox.fault(method="GET", status=503, skip=3, times=None)
-        hold = b.hold(bound=1.0)
-        with pytest.raises(TakeoverError):
-            await b.begin(hold)
-        b.sandbox.clear_faults()
-        assert b.sandbox.account.webhook_uri == URI
-        assert (await hold.end()).ending is Ending.RESTORED
-        assert fields(b.sandbox.account) == fields(CUSTOMER)
 
 
 async def test_a_refusal_does_not_forget_a_put_under_way(tmp_path: Path) -> None:

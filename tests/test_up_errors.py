@@ -20,47 +20,6 @@ async def refused(b: Bench, *flags: str, **environ: str) -> tuple[int, str]:
     return code, f"{message}\n{hint}"
 
 
-# --- the account -------------------------------------------------------------------
-
-
-async def test_bad_credentials(tmp_path: Path) -> None:
-    """6, naming where the credential was found."""
-    async with open_bench(tmp_path) as b:
-        code, text = await refused(b, *YES, *b.tunnel, DEVHOOK_ACCESS_KEY="vb_wrong")
-        assert code == 6
-        assert "(DEVHOOK_ACCESS_KEY)" in text
-        assert "vb_wrong" not in text
-
-
-async def test_a_credential_of_somebody_who_is_no_admin(tmp_path: Path) -> None:
-    """6, saying what it takes."""
-    async with open_bench(tmp_path) as b:
-        environ = {"DEVHOOK_ACCESS_KEY": "", "DEVHOOK_TOKEN": b.sandbox.agent_token}
-        code, text = await refused(b, *YES, *b.tunnel, **environ)
-        assert code == 6
-        assert "needs an admin" in text
-
-
-async def test_an_api_that_cannot_be_reached(tmp_path: Path) -> None:
-    """7, naming its address."""
-    async with open_bench(tmp_path) as b:
-        url = "http://127.0.0.1:9/v1.0"
-        code, text = await refused(b, *YES, *b.tunnel, DEVHOOK_API_URL=url)
-        assert code == 7
-        assert f"{url}/customer cannot be reached" in text
-        assert "--api-url" in text
-
-
-@pytest.mark.parametrize("status", [200, 503], ids=["as-success", "as-failure"])
-async def test_html_in_place_of_json(tmp_path: Path, status: int) -> None:
-    """7: a portal or a proxy answers, and not the API."""
-    async with open_bench(tmp_path) as b:
-        b.sandbox.fault(status=status, body="<html>sign in</html>")
-        code, text = await refused(b, *YES, *b.tunnel)
-        assert code == 7
-        assert "sign in" not in text
-
-
 # --- the tunnel --------------------------------------------------------------------
 
 

@@ -63,8 +63,11 @@ def origin_of(account: Account, records: Iterable[Takeover]) -> Origin:
 
     Raises TakeoverError for a marker that this version cannot read.
     """
-    own = next((r.root for r in records if is_ours(r, account.webhook_uri)), None)
+    records = list(records)
+    own = _recorded(records, account.webhook_uri)
     marked = marked_root(account.webhook_uri)
+    if marked is not None and (deeper := _recorded(records, marked.uri)):
+        return Origin(deeper, Known.RECORD)
     if marked is not None:
         return Origin(marked, Known.MARKER, is_confirmed=marked == own)
     if own is not None:
@@ -86,3 +89,7 @@ def tunnel_of(uri: str) -> str | None:
         ),
         None,
     )
+
+
+def _recorded(records: Iterable[Takeover], uri: str) -> Setting | None:
+    return next((record.root for record in records if is_ours(record, uri)), None)

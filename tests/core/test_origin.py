@@ -46,6 +46,12 @@ def test_a_devhook_uri_without_its_marker_is_known_by_its_record(
     assert origin_of(account(URI, "POST"), [kept]) == Origin(ROOT, Known.RECORD)
 
 
+def test_a_marker_that_names_one_of_our_own_is_followed() -> None:
+    """Another machine, without our records, took it for an original."""
+    theirs = with_marker("https://elsewhere.example/x", Setting(uri=URI, method="POST"))
+    assert origin_of(account(theirs), [UNMARKED]) == Origin(ROOT, Known.RECORD)
+
+
 def test_the_newest_record_of_a_uri_counts() -> None:
     """They come newest first."""
     records = [replace(UNMARKED, root=BEFORE), UNMARKED]

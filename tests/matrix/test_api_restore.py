@@ -193,10 +193,9 @@ async def test_63_a_run_with_an_expired_token_is_loud(
     tmp_path: Path, seen: Seen
 ) -> None:
     """The command that restores is on the screen; it works with another credential."""
-    lasting = {"DEVHOOK_ACCESS_KEY": "", "DEVHOOK_TOKEN": ""}
     async with open_short(tmp_path) as b:
-        lasting["DEVHOOK_TOKEN"] = b.sandbox.token_for(timedelta(hours=2))
-        async with b.up(**lasting) as up:
+        token = b.sandbox.token_for(timedelta(hours=2))
+        async with b.up(DEVHOOK_ACCESS_KEY="", DEVHOOK_TOKEN=token) as up:
             b.sandbox.fault(status=401, times=None)
             assert await up.end() == 4
             assert "STILL POINT AT THIS MACHINE" in up.screen
