@@ -83,6 +83,7 @@ class Hold:
         self._read: Account | None = None
         self._who = "recovery" if record else "up"
         self._alone = watchdog is None
+        self._is_given_back = False
 
     @property
     def record(self) -> Takeover | None:
@@ -109,6 +110,7 @@ class Hold:
         when nobody would look after it.
         """
         self._record = None
+        self._is_given_back = False
         taking = Taking(who=who, uri=uri, before=account, root=root)
         self._taking = await self._driven(taking, until=_is_to_be_sent)
         self._raise_if_not_taken(self._taking)
@@ -130,6 +132,8 @@ class Hold:
         if self._held().stage is not Stage.ACTIVE:
             return Look()  # parked, or on its way back: there is nothing to hold
         before, account = self._read, await self._client.get()
+        if self._is_given_back:
+            return Look()
         if account.id != self._held().account_id:
             raise Refused("the credential is of another account than the one held")
         self._read = account
@@ -142,6 +146,7 @@ class Hold:
 
         `unconfirmed` is given only when the API refuses us.
         """
+        self._is_given_back = True
         if self._watchdog is not None and not self._alone:
             try:
                 return await self._watchdog.restore()
@@ -154,6 +159,7 @@ class Hold:
         """Put the root back and keep the record open: the session will go on."""
         if self._watchdog is None:
             raise RuntimeError("nobody would look after a parked session")
+        self._is_given_back = True
         return await self._watchdog.restore(parks=True)
 
     async def repeat(self) -> None:

@@ -69,3 +69,33 @@ async def test_a_later_ctrl_c_leaves_an_unanswered_takeover(tmp_path: Path) -> N
             up.type(CTRL_C)
             assert await up.over() == 4
             assert "STILL POINT" in up.screen
+
+
+async def test_an_end_during_the_takeover_is_never_ready(tmp_path: Path) -> None:
+    """Whoever waits for the ready file must not be told of a session that goes."""
+    file = tmp_path / "ready.json"
+    async with open_bench(tmp_path) as b:
+        before = b.fields()
+        b.sandbox.fault(method="PUT", delay=0.5)
+        async with b.up("--ready-file", str(file), ready=False) as up:
+            await until(b.puts)
+            assert await up.end() == 0
+            assert b.fields() == before
+            assert "Ready" not in up.screen
+            assert not file.exists()
+
+
+async def test_a_ctrl_c_in_the_linger_does_not_wait_for_the_api(tmp_path: Path) -> None:
+    """The root is back; telling the sender once more is a courtesy."""
+    async with taken_over(tmp_path, linger="2.2s") as (b, up):
+        b.sandbox.fault(method="PUT", cache_after=3600)
+        up.send(signal.SIGINT)
+        await up.line("restored", outcome="restored")
+        b.sandbox.fault(hang=True, times=None)
+        asked = len(b.sandbox.requests)
+        while len(b.sandbox.requests) == asked:  # until it looks once more
+            await b.sandbox.emit("call_hangup")
+            await SystemClock().sleep(0.2)
+        began = SystemClock().monotonic()
+        assert await up.end(signal.SIGINT) == 0
+        assert SystemClock().monotonic() - began < 6.0

@@ -193,6 +193,7 @@ class Screen:
         codes = {
             Why.STORAGE: 1,
             Why.GUARDIAN: 1,
+            Why.PARKED: 1,
             Why.CREDENTIAL: 6,
             Why.TUNNEL: 7,
         }

@@ -193,10 +193,11 @@ async def _session(
         try:
             with signals.stop(session):
                 ready = await session.take_over()
-                screen.ready(ready, options, run.settings)
+                if stop.why is None:
+                    screen.ready(ready, options, run.settings)
+                    if ready_file:
+                        _write(ready_file, ready)
                 session.start(screen.follow(session.journal))
-                if ready_file:
-                    _write(ready_file, ready)
                 why = await session.ended()
         except BaseException as exc:
             await _undone(run, screen, session, exc)

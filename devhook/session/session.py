@@ -167,7 +167,7 @@ class Session:
         raises TakeoverError.
         """
         await self._hold.prepare(self.account, self.webhook_uri, self._who(), self.root)
-        if self._stop.why is not None:
+        if self._stop.is_asked():
             raise asyncio.CancelledError
         self._stop.cancels(None)
         try:
@@ -183,7 +183,7 @@ class Session:
         self.start(watch_guardian(self._watchdog, self._stop))
         self.start(watch_sleep(self.journal, self._clock))
         self.start(self._standstill.watch())
-        if self.published is not None:
+        if self.published is not None and not self._stop.is_asked():
             self.published.ready()
         self.ready = Ready(
             session=self.journal.session_id,
@@ -242,15 +242,16 @@ class Session:
 
     async def restore(self) -> Restored | None:
         """Put the root back; None when nothing was changed. Later calls do nothing."""
-        if self.restored is None:
-            self.restored = self._standstill.ended
-        if self.restored is not None or not self.holds:
+        if self.restored is not None:
             return self.restored
-        system.fault("up.ending")
         try:
             waiting = self._stop.patiently(self._options.patience)
             async with waiting, self._standstill.changing:
-                self.restored = await self._hold.end()
+                if self.holds:
+                    system.fault("up.ending")
+                    self.restored = await self._hold.end()
+                else:
+                    self.restored = self._standstill.ended
         except TimeoutError:
             error = self._hold.error or "the API did not answer in time"
             self.restored = Restored(Ending.UNCONFIRMED, None, error)
@@ -273,7 +274,9 @@ class Session:
                 await self._wait()
             case Ending.RESTORED:
                 if await self._late_event():
-                    await self._hold.repeat()
+                    with suppress(TimeoutError):
+                        async with self._stop.patiently(None):
+                            await self._hold.repeat()
                     await self._wait()
             case _:
                 assert_never(restored.ending)

@@ -14,7 +14,13 @@ from typing import Final
 
 from devhook.core.clock import Clock
 from devhook.core.takeover import SPACING, Ending, Restored
-from devhook.errors import ChangedElsewhere, ProviderError, TakeoverError, TunnelError
+from devhook.errors import (
+    ChangedElsewhere,
+    ProviderError,
+    StoreError,
+    TakeoverError,
+    TunnelError,
+)
 from devhook.session.stop import Stop, Why
 from devhook.session.watch import LOOK_EVERY, TUNNEL_AWAY_FOR
 from devhook.store.journal import Journal
@@ -59,13 +65,15 @@ class Standstill:
 
         An API that is away does not keep us from stopping: the guardian goes on.
         """
-        if self._is_parking or self._stop.why is not None:
+        if self._is_parking or self._stop.is_asked():
             return
         self._is_parking = True
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PARKED_WITHIN), self.changing:
                     await self._hold.park()
+            if self._stop.is_asked():  # nobody would type `fg` any more
+                return
             await self._journal.tell("parked", reason="stopped")
             os.kill(os.getpid(), signal.SIGSTOP)
             await self._resume()
@@ -77,29 +85,31 @@ class Standstill:
         while True:
             await self._watchdog.parked.wait()
             self._watchdog.parked.clear()
-            if self._stop.why is None and not self._is_parking:
+            if not self._stop.is_asked() and not self._is_parking:
                 await self._journal.tell("parked", reason="stood still")
                 await self._resume()
 
     async def _resume(self) -> None:
         give_up = self._clock.monotonic() + TUNNEL_AWAY_FOR
-        while self._stop.why is None:
+        while not self._stop.is_asked():
             try:
                 await self._prove()
                 async with self.changing:
-                    if self._stop.why is None:
+                    if not self._stop.is_asked():
                         await self._take_again()
                 return
             except TunnelError:
                 if self._clock.monotonic() > give_up:
                     self._stop.ask(Why.TUNNEL)
-            except ProviderError:
+            except (ProviderError, StoreError):
                 await self._clock.sleep(LOOK_EVERY)
 
     async def _take_again(self) -> None:
-        restored = await self._hold.end()
+        restored = self.ended = await self._hold.end()
         if restored.ending is Ending.RESTORED:
             await self._clock.sleep(SPACING)  # the root's PUT may be of just now
+            if self._stop.is_asked():
+                return
             try:
                 await self._take()
             except TakeoverError as exc:
@@ -107,6 +117,7 @@ class Standstill:
                 if isinstance(exc, ChangedElsewhere):
                     restored = Restored(Ending.FOREIGN, None)
             else:
+                self.ended = None
                 await self._journal.tell("resumed")
                 return
         self.ended = restored

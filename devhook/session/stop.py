@@ -47,6 +47,10 @@ class Stop:
         if self._timer is not None:
             self._timer.reschedule(asyncio.get_running_loop().time())
 
+    def is_asked(self) -> bool:
+        """Whether the end has been wished for by now: it may be while one waits."""
+        return self.why is not None
+
     async def asked(self) -> Why:
         await self._asked.wait()
         return self.why or Why.ASKED

@@ -80,7 +80,7 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
     failures = 0
     while True:
         await clock.sleep(LOOK_EVERY)
-        if stop.why is not None:
+        if stop.is_asked():
             return
         try:
             look = await hold.look()
@@ -89,6 +89,8 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
             if failures == 2:
                 await _tell_away("API", exc.message, failures, LOOK_EVERY, journal)
             continue
+        if stop.is_asked():
+            return
         if failures > 1:
             await journal.tell("reconnected", what="API")
         failures = 0

@@ -160,3 +160,37 @@ async def left_alone(folder: Path, stand_still: StandStill) -> None:
 def is_stopped(up: Running) -> bool:
     stat = Path(f"/proc/{up.pid}/stat").read_text()
     return stat.rpartition(") ")[2].startswith("T")
+
+
+@pytest.mark.case(33, "Ctrl-Z, fg, and an end at once", "original; not taken again")
+async def test_33_an_end_right_after_fg_is_an_end(tmp_path: Path, seen: Seen) -> None:
+    """It comes in the second between the PUT of the root and ours."""
+    async with open_short(tmp_path) as b:
+        before = b.fields()
+        async with b.up(attended=True) as up:
+            up.type(CTRL_Z)
+            await until(lambda: is_stopped(up))
+            sent, asked = len(b.puts()), len(b.sandbox.requests)
+            up.send(signal.SIGCONT)
+            await until(lambda: len(b.sandbox.requests) > asked)
+            assert await up.end() == 0
+            assert (await up.line("restored"))["outcome"] == "restored"
+            assert (b.fields(), len(b.puts())) == (before, sent)
+    seen("original, no further PUT, exit 0")
+
+
+@pytest.mark.case(33, "Ctrl-Z, and SIGTERM meanwhile", "original; it ends")
+async def test_33_a_run_that_is_to_end_does_not_stand_still(
+    tmp_path: Path, seen: Seen
+) -> None:
+    """Nobody would let it go on any more."""
+    async with open_short(tmp_path) as b:
+        before = b.fields()
+        async with b.up(attended=True) as up:
+            asked = len(b.sandbox.requests)
+            b.sandbox.fault(method="GET", delay=0.5)
+            up.type(CTRL_Z)
+            await until(lambda: len(b.sandbox.requests) > asked)
+            assert await up.end() == 0
+            assert b.fields() == before
+    seen("original, exit 0")
