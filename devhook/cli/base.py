@@ -106,6 +106,7 @@ class Run:
         for text in settings.warnings:
             self.warn(text)
         if self.settles:
+            self.settles = False  # its restores run `main`, which must not begin anew
             self._settle(settings)
         return settings
 

@@ -80,13 +80,11 @@ def _from_records(run: Run, *, dry_run: bool) -> None:
 
 
 def _restore(run: Run, record: "Takeover") -> None:
-    from devhook.cli.settle import restore_record, wait_for_guardian
+    from devhook.cli.settle import settle_record
 
     settings = run.settings
     within = settings.in_flight_bound + 30
-    restored = wait_for_guardian(settings, record, within=within)
-    if restored is None:
-        restored = restore_record(run, settings, record, within=within)
+    restored = settle_record(run, settings, record, within=within)
     _told(run, _named(record), restored)
 
 

@@ -28,15 +28,21 @@ WITHIN = 5.0
 """Seconds that a command about something else may be held up."""
 
 
-def settle(run: Run, settings: Settings, records: list[Takeover]) -> None:
-    """Restore what nobody looks after any more; warn and go on where that fails."""
-    deadline = time.monotonic() + WITHIN
+def settle(
+    run: Run, settings: Settings, records: list[Takeover], within: float = WITHIN
+) -> None:
+    """Restore what nobody looks after any more; warn and go on where that fails.
+
+    What is not reached within so many seconds is left to the next command.
+    """
+    deadline = time.monotonic() + within
     for record in records:
-        left = max(0.5, deadline - time.monotonic())
+        left = deadline - time.monotonic()
+        if left <= 0:
+            run.warn(_still_open(record, "there was no time left for it"))
+            continue
         try:
-            restored = wait_for_guardian(settings, record, within=left)
-            if restored is None:
-                restored = restore_record(run, settings, record, within=left)
+            restored = settle_record(run, settings, record, within=left)
         except ChangedElsewhere:
             continue  # a live session looks after it
         except DevhookError as exc:
@@ -48,14 +54,26 @@ def settle(run: Run, settings: Settings, records: list[Takeover]) -> None:
             run.warn(_settled(record, restored))
 
 
-def restore_record(
+def settle_record(
     run: Run, settings: Settings, record: Takeover, *, within: float
 ) -> Restored:
-    """Put back one record's root, with its own profile's credential.
+    """Have its guardian put back one record's root; where there is none, do it here.
 
     Raises ChangedElsewhere while the session that made it lives, ConfigError when its
     profile is of another API by now.
     """
+    deadline = time.monotonic() + within
+    restored = _wait_for_guardian(settings, record, within)
+    if restored is None:
+        left = deadline - time.monotonic()
+        restored = _restore(run, settings, record, within=left)
+    return restored
+
+
+def _restore(
+    run: Run, settings: Settings, record: Takeover, *, within: float
+) -> Restored:
+    """With the credential of the record's own profile."""
     own = _own_settings(settings, record)
     credential = own.account_credential()
     takeovers, clock = Takeovers(own.paths.state), SystemClock()
@@ -79,24 +97,24 @@ def restore_record(
         return run.main(restoring(now))
 
 
-def guardian_of(record: Takeover) -> int | None:
+def _guardian_of(record: Takeover) -> int | None:
     """The process that is restoring for a run that is gone; None without one."""
     if record.guardian is None or is_alive(record.process):
         return None
     return int(record.guardian.partition("@")[0]) if is_alive(record.guardian) else None
 
 
-def wait_for_guardian(
-    settings: Settings, record: Takeover, *, within: float
+def _wait_for_guardian(
+    settings: Settings, record: Takeover, within: float
 ) -> Restored | None:
     """Have a guardian try at once, and wait for its end; None when none restores."""
-    pid = guardian_of(record)
+    pid = _guardian_of(record)
     if pid is None:
         return None
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGUSR1)
     deadline = time.monotonic() + within
-    while guardian_of(record) is not None:
+    while _guardian_of(record) is not None:
         if time.monotonic() > deadline:
             now = Takeovers(settings.paths.state).find(record.id) or record
             why = now.error or "its guardian is at work"

@@ -1,0 +1,54 @@
+"""What a command about something else does for sessions that are gone."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from devhook.cli.base import Run
+from devhook.cli.settle import settle
+from devhook.config import Flags, load
+from devhook.core.model import Takeover
+from tests.upbench import Bench, open_bench
+
+
+async def left(b: Bench) -> Takeover:
+    """The record of a session that was killed, its guardian too."""
+    async with b.up() as up:
+        await b.abandon(up)
+    (record,) = b.takeovers.open_records()
+    return record
+
+
+async def settled(b: Bench, *records: Takeover, within: float = 5.0) -> list[str]:
+    """The warnings of a command that found those records open."""
+    settings = load(Flags(), b.terminal.environ, cwd=b.terminal.folder)
+    run, said = Run({}), list[str]()
+    run.echo = lambda text, **_: said.append(text)
+    run.settles = False
+    await asyncio.to_thread(settle, run, settings, list(records), within)
+    return said
+
+
+async def test_each_record_is_tried_once(tmp_path: Path) -> None:
+    """And warned of once, when the API refuses."""
+    async with open_bench(tmp_path) as b:
+        await left(b)
+        b.sandbox.fault(status=403, times=None)
+        asked = len(b.sandbox.requests)
+        done = await b.terminal("events")
+        assert (done.code, done.err.count("may still point")) == (0, 1)
+        assert len(b.sandbox.requests) == asked + 1
+
+
+async def test_once_the_time_is_over_the_other_records_are_left(
+    tmp_path: Path,
+) -> None:
+    """With a warning of each: the command that was typed has waited long enough."""
+    async with open_bench(tmp_path) as b:
+        record = await left(b)
+        other = replace(record, id=0, account_id="another", account_name="Other")
+        b.takeovers.keep(other, record.started_at, record.process)
+        b.sandbox.fault(hang=True, times=None)
+        said = await settled(b, *b.takeovers.open_records(), within=0.2)
+        assert ["no time left" in text for text in said] == [False, True]
+        assert "account Other may still point" in said[1]
