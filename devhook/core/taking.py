@@ -69,7 +69,7 @@ class Taking:
 
     GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what
     is to be restored, None what the account itself says. `rejects` is set when the API
-    did not like the PUT: perhaps it is the marker's fragment.
+    did not like the PUT: perhaps it is the marker's fragment; perhaps it was applied.
     """
 
     who: Who
@@ -197,12 +197,17 @@ class Taking:
         return replace(self, action=Put(with_setting(whole, record.root)))
 
     def _not_accepted(self, failed: Failed, now: Moment) -> "Taking":
-        """Refused and throttled is not applied; of all else only a GET can tell."""
+        """Refused and throttled is not applied; of all else only a GET can tell.
+
+        That is so of a PUT before this one, too: only the bound ends its record.
+        """
         match failed.kind:
-            case Fail.REFUSED:
-                return self._undone(Refused, failed.message, failed.hint, now)
-            case Fail.THROTTLED:
-                return self._undone(Unreachable, failed.message, failed.hint, now)
+            case Fail.REFUSED | Fail.THROTTLED:
+                is_refused = failed.kind is Fail.REFUSED
+                error = Refused if is_refused else Unreachable
+                if self.rejects:
+                    return self._failed(error, failed.message, failed.hint)
+                return self._undone(error, failed.message, failed.hint, now)
             case Fail.ANSWERED | Fail.REJECTED | Fail.UNKNOWN:
                 rejects = failed.kind is Fail.REJECTED
                 again = replace(self, unknown=failed.message, rejects=rejects)

@@ -137,6 +137,7 @@ class Left(NamedTuple):
     fulls: int = 0
     rescues: int = 0
     rejects: int = 0
+    stales: int = 0
 
 
 class State(NamedTuple):

@@ -22,7 +22,13 @@ from devhook.core.takeover import (
     Took,
 )
 from devhook.core.taking import FRESH, SEEN_WITHIN, Taking
-from devhook.errors import ChangedElsewhere, TakeoverError
+from devhook.errors import (
+    ChangedElsewhere,
+    DevhookError,
+    Refused,
+    TakeoverError,
+    Unreachable,
+)
 from tests.core.takeovers import (
     ROOT,
     WHO,
@@ -126,6 +132,22 @@ def test_a_put_that_is_rejected_twice_is_an_error() -> None:
     assert isinstance(ended.action, NotTaken)
     assert ended.action.error is TakeoverError
     assert "answered 400" in ended.action.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [(Fail.REFUSED, Refused), (Fail.THROTTLED, Unreachable)],
+    ids=["refused", "throttled"],
+)
+def test_a_second_put_that_is_refused_says_nothing_of_the_first(
+    kind: Fail, error: type[DevhookError]
+) -> None:
+    """The look between them may have been at an old copy: the bound decides."""
+    again = after(rejected(), shown(), None, at=moment(1.1))
+    ended = after(again, Failed(kind, "not now"), at=moment(1.2))
+    assert ended.action == NotTaken(error, "not now", None)
+    assert ended.record is not None
+    assert ended.record.stage is Stage.PUT_SENT
 
 
 def test_a_colleague_who_was_quicker_is_not_overwritten() -> None:
