@@ -27,6 +27,7 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    is_earlier,
     is_ours,
     moved,
     setting_of,
@@ -86,11 +87,11 @@ class Restoring:
         if account.id != self.record.account_id:
             return self._given_up(_ANOTHER_ACCOUNT, now)
         found = setting_of(account)
-        if is_ours(self.record, found.uri):
+        may_arrive = self._may_arrive(now)
+        is_waiting = may_arrive and is_earlier(self.record, found.uri)
+        if is_ours(self.record, found.uri) and not is_waiting:
             return self._ours(account, now)
-        if self.record.stage is Stage.PUT_SENT and self._is_under_way(
-            self.record.put or self.begun, now
-        ):
+        if may_arrive:
             return replace(self, action=Pause(self._glance()))
         if found == self.record.root:
             stage = Stage.RESTORED
@@ -110,6 +111,11 @@ class Restoring:
         if self.is_accepted:
             return self._failed(_NOT_APPLIED, now)
         return replace(self, action=Put(with_setting(account, self.record.root)))
+
+    def _may_arrive(self, now: Moment) -> bool:
+        """Whether the PUT of the run, which nobody saw arrive, still can."""
+        put = self.record.put or self.begun
+        return self.record.stage is Stage.PUT_SENT and self._is_under_way(put, now)
 
     def _is_under_way(self, put: Moment, now: Moment) -> bool:
         """Whether it may still arrive; with a clock that cannot tell, from now on."""

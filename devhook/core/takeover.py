@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from devhook.core.clock import Moment
+from devhook.core.marker import is_marked
 from devhook.core.model import Account, Setting, Stage, Takeover
 from devhook.core.path_secret import same_secret
 from devhook.errors import (
@@ -197,6 +198,14 @@ def same_setting(one: Account, two: Account) -> bool:
 def is_ours(record: Takeover, uri: str) -> bool:
     """Whether it is what we put, perhaps in the form that the API gave it."""
     return _is_form_of(record.mine, uri)
+
+
+def is_earlier(record: Takeover, uri: str) -> bool:
+    """Whether it has a marker that our last PUT left off: the one before shows.
+
+    What became of the last one it does not tell.
+    """
+    return is_marked(uri) and not is_marked(record.mine) and is_ours(record, uri)
 
 
 def _is_form_of(mine: str, uri: str) -> bool:

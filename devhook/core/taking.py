@@ -28,6 +28,7 @@ from devhook.core.takeover import (
     Shown,
     Sight,
     Took,
+    is_earlier,
     is_ours,
     lost,
     moved,
@@ -163,6 +164,8 @@ class Taking:
 
     def _after(self, record: Takeover, account: Account, now: Moment) -> "Taking":
         match sight(self.before, record.mine, account):
+            case Sight.MINE if is_earlier(record, account.webhook_uri):
+                return self._not_yet(self.unknown, now)
             case Sight.MINE:
                 shown = replace(record, mine=account.webhook_uri)
                 return self._keep(moved(shown, Stage.ACTIVE, now), Took())

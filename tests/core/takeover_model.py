@@ -99,7 +99,7 @@ LARGE: Final = (
     World(sessions=1, left=Left(kills=3, lates=1, cuts=1, stops=1)),
     World(sessions=1, left=Left(kills=2, lates=1, cuts=1, edits=1, names=1)),
     World(sessions=1, left=Left(kills=2, lates=1, errors=2, rejects=1, fulls=1)),
-    World(sessions=1, left=Left(kills=2, errors=2, rejects=2, stales=2)),
+    World(sessions=1, left=Left(kills=2, lates=1, errors=2, rejects=2, stales=2)),
     World(sessions=2, left=Left(kills=2, lates=1)),
     World(sessions=2, left=Left(kills=1, lates=1, cuts=1)),
     World(sessions=2, left=Left(kills=1, edits=1)),

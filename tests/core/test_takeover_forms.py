@@ -8,6 +8,7 @@ from devhook.core import takeover as core
 from devhook.core.marker import with_marker, without_marker
 from devhook.core.model import Stage
 from devhook.core.path_secret import path_secret, same_secret
+from devhook.core.restoring import begin_restoring
 from devhook.core.takeover import (
     SPACING,
     Accepted,
@@ -30,6 +31,7 @@ from devhook.errors import (
     Unreachable,
 )
 from tests.core.takeovers import (
+    BOUND,
     ROOT,
     WHO,
     account,
@@ -132,6 +134,27 @@ def test_a_put_that_is_rejected_twice_is_an_error() -> None:
     assert isinstance(ended.action, NotTaken)
     assert ended.action.error is TakeoverError
     assert "answered 400" in ended.action.message
+
+
+def test_a_first_put_that_shows_says_nothing_of_the_second() -> None:
+    """An old copy hid it; the second one is looked for, and left to the restore."""
+    again = after(rejected(), shown(), None, at=moment(1.1))
+    first = shown(uri=MINE, method="POST")
+    waiting = after(again, Failed(Fail.UNKNOWN, "no answer"), first, at=moment(1.2))
+    assert isinstance(waiting.action, Pause)
+    ended = after(waiting, Rested(), first, at=moment(1.1 + SEEN_WITHIN))
+    assert isinstance(ended.action, NotTaken)
+    assert ended.record is not None
+    assert ended.record.stage is Stage.PUT_SENT
+
+
+def test_a_restore_waits_for_the_second_put_while_the_first_shows() -> None:
+    """Put back before it arrives, the root would be run over by a closed session."""
+    bare = replace(record(Stage.PUT_SENT, put=moment()), mine=without_marker(MINE))
+    first = shown(uri=MINE, method="POST")
+    for now, action in ((BOUND - 1, Pause), (BOUND, Keep)):
+        machine = begin_restoring(bare, moment(now), bound=BOUND)
+        assert isinstance(machine.then(first, moment(now)).action, action)
 
 
 @pytest.mark.parametrize(

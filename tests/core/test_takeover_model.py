@@ -39,7 +39,7 @@ WORLDS = {
         sessions=1, left=Left(kills=2, lates=1, rejects=2)
     ),
     "one, an API that rejects, shows old copies and refuses": World(
-        sessions=1, left=Left(kills=1, rejects=1, stales=1, errors=1)
+        sessions=1, left=Left(kills=1, lates=1, rejects=1, stales=1, errors=1)
     ),
     "one, an API that blanks a field": World(sessions=1, left=Left(damages=1)),
     "two, killed, a PUT late": World(sessions=2, left=Left(kills=1, lates=1)),
