@@ -56,3 +56,25 @@ async def test_once_the_time_is_over_the_other_records_are_left(
         said = await settled(b, *b.takeovers.open_records(), within=0.2)
         assert ["no time left" in text for text in said] == [False, True]
         assert "account Other may still point" in said[1]
+
+
+async def test_what_another_command_found_to_be_a_colleagues_is_not_called_restored(
+    tmp_path: Path,
+) -> None:
+    """It ended after this one had read that it was open."""
+    async with open_bench(tmp_path) as b:
+        record = await left(b)
+        b.sandbox.change(webhook_uri="https://colleague.example/hook")
+        assert (await b.terminal("restore")).code == 3
+        (said,) = await settled(b, record)
+        assert "somebody else set its webhook" in said
+
+
+async def test_a_record_that_is_gone_tells_nothing(tmp_path: Path) -> None:
+    """Nobody knows what became of the account."""
+    async with open_bench(tmp_path) as b:
+        record = await left(b)
+        b.takeovers.path.unlink()
+        (said,) = await settled(b, record)
+        assert "may still point" in said
+        assert "its record is gone" in said

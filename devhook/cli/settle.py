@@ -14,8 +14,8 @@ from devhook.cli.hold import hold_account
 from devhook.config import Flags, Settings, load
 from devhook.core.account_api import mask_url
 from devhook.core.http import printable
-from devhook.core.model import Stage, Takeover
-from devhook.core.takeover import ENDS, Ending, Restored
+from devhook.core.model import Takeover
+from devhook.core.takeover import Ending, Restored, ending_of
 from devhook.errors import ChangedElsewhere, ConfigError, DevhookError
 from devhook.provider.client import AccountClient
 from devhook.store.takeovers import Takeovers
@@ -92,9 +92,9 @@ def _restore(
     with hold_account(run, own.paths.state, record.api_url, record.account_id):
         # Its session may have gone on, or ended, since the record was read.
         now = takeovers.find(record.id)
-        if now is None or now.stage in ENDS:
-            return Restored(Ending.RESTORED, record.root)
-        return run.main(restoring(now))
+        if now is None:
+            return Restored(Ending.UNCONFIRMED, None, "its record is gone")
+        return ending_of(now) or run.main(restoring(now))
 
 
 def _guardian_of(record: Takeover) -> int | None:
@@ -121,13 +121,7 @@ def _wait_for_guardian(
             return Restored(Ending.UNCONFIRMED, None, why)
         time.sleep(0.02)
     now = Takeovers(settings.paths.state).find(record.id) or record
-    match now.stage:
-        case Stage.RESTORED:
-            return Restored(Ending.RESTORED, now.root)
-        case Stage.SUPERSEDED:
-            return Restored(Ending.FOREIGN, None)
-        case _:
-            return None
+    return ending_of(now)
 
 
 def _own_settings(settings: Settings, record: Takeover) -> Settings:

@@ -27,6 +27,7 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    ending_of,
     is_earlier,
     is_ours,
     moved,
@@ -172,7 +173,12 @@ def begin_restoring(
     One that has ended stays as it is.
     """
     machine = Restoring(
-        record=record, begun=now, bound=bound, within=within, parks=parks
+        record=record,
+        begun=now,
+        bound=bound,
+        within=within,
+        parks=parks,
+        action=ending_of(record) or GET,
     )
     match record.stage:
         case Stage.PREPARED:
@@ -182,12 +188,7 @@ def begin_restoring(
         case Stage.ACTIVE | Stage.UNRESOLVED | Stage.PARKED:
             begun = moved(record, Stage.RESTORING, now)
             return replace(machine, action=Keep(begun, GET))
-        case Stage.PUT_SENT | Stage.RESTORING:
+        case Stage.PUT_SENT | Stage.RESTORING | Stage.RESTORED | Stage.SUPERSEDED:
             return machine
-        case Stage.RESTORED:
-            done = Restored(Ending.RESTORED, record.root)
-            return replace(machine, action=done)
-        case Stage.SUPERSEDED:
-            return replace(machine, action=Restored(Ending.FOREIGN, None))
         case _:
             assert_never(record.stage)

@@ -275,6 +275,17 @@ def moved(
     )
 
 
+def ending_of(record: Takeover) -> Restored | None:
+    """How it ended; None while there is something to be done about it."""
+    match record.stage:
+        case Stage.RESTORED:
+            return Restored(Ending.RESTORED, record.root)
+        case Stage.SUPERSEDED:
+            return Restored(Ending.FOREIGN, None)
+        case _:
+            return None
+
+
 def adopted(
     account: Account,
     root: Setting,
