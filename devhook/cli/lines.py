@@ -148,6 +148,8 @@ def notice_line(notice: Notice) -> str:
             return f"{at}  !  {_text(body.get('what'))} is back"
         case "parked":
             why = _text(body.get("reason"))
+            if not body.get("restored", True):
+                return f"{at}  !  devhook {why}: its guardian restores the account"
             return f"{at}  !  devhook {why}: the account is as before meanwhile"
         case "resumed":
             return f"{at}  !  the account points here again"

@@ -38,8 +38,11 @@ class Output:
 
     async def caught_up(self) -> None:
         """Wait while too much of it is unread."""
-        if self._waiting.qsize() < _MOST_WAITING:
-            return
+        if self._waiting.qsize() >= _MOST_WAITING:
+            await self.written()
+
+    async def written(self) -> None:
+        """Wait until all that was put is out, or its reader has left."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:

@@ -6,6 +6,7 @@ standard output as objects.
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -138,6 +139,17 @@ class Screen:
 
     def undoing(self) -> None:
         self._run.say("The takeover failed; making sure that nothing is left of it ...")
+
+    async def stopping(self, restored: bool) -> None:
+        """Said before the process stands still, by Ctrl-Z."""
+        self._run.say(
+            "\nStopped; the account is restored. fg takes it again."
+            if restored
+            else "\nStopped; the account STILL POINTS HERE. Its guardian goes on."
+        )
+        with suppress(TimeoutError):  # a terminal that takes nothing holds nobody up
+            async with asyncio.timeout(1.0):
+                await self._err.written()
 
     def repeated(self) -> None:
         """Impatience that came too early to be meant."""

@@ -58,7 +58,7 @@ class Signals:
                 loop.remove_signal_handler(number)
 
     @contextmanager
-    def stop(self, session: "Session") -> Iterator[None]:
+    def stop(self, session: "Session", screen: "Screen") -> Iterator[None]:
         """Ctrl-Z: the account is put back before the process stands still."""
         import asyncio
 
@@ -67,7 +67,7 @@ class Signals:
             return
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(
-            signal.SIGTSTP, lambda: session.start(session.stand_still())
+            signal.SIGTSTP, lambda: session.start(session.stand_still(screen.stopping))
         )
         try:
             yield

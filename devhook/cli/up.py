@@ -191,7 +191,7 @@ async def _session(
         if not yes:
             await _confirmed(screen, session)
         try:
-            with signals.stop(session):
+            with signals.stop(session, screen):
                 ready = await session.take_over()
                 if stop.why is None:
                     screen.ready(ready, options, run.settings)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -281,13 +281,13 @@ class Session:
             case _:
                 assert_never(restored.ending)
 
-    async def stand_still(self) -> None:
+    async def stand_still(self, say: Callable[[bool], Awaitable[None]]) -> None:
         """Ctrl-Z: put the root back, stop, and once continued take the account again.
 
         Before the account was taken there is nothing to put back.
         """
         if self.ready is not None and self.holds:
-            await self._standstill.park()
+            await self._standstill.park(say)
         else:
             os.kill(os.getpid(), signal.SIGSTOP)
 

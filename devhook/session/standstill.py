@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from devhook.core.clock import Clock
@@ -60,23 +61,26 @@ class Standstill:
         self._clock = clock
         self._is_parking = False
 
-    async def park(self) -> None:
+    async def park(self, say: Callable[[bool], Awaitable[None]]) -> None:
         """Put the root back, stop this process, and once continued go on.
 
-        An API that is away does not keep us from stopping: the guardian goes on.
+        An API that is away does not keep us from stopping: the guardian goes on. `say`
+        shows whether the root is back, before everything stands still.
         """
         if self._is_parking or self._stop.is_asked():
             return
         self._is_parking = True
+        since, is_back = self._clock.now(), False
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PARKED_WITHIN), self.changing:
-                    await self._hold.park()
+                    is_back = (await self._hold.park()).ending is Ending.RESTORED
             if self._stop.is_asked():  # nobody would type `fg` any more
                 return
-            await self._journal.tell("parked", reason="stopped")
+            await self._journal.tell("parked", reason="stopped", restored=is_back)
+            await say(is_back)
             os.kill(os.getpid(), signal.SIGSTOP)
-            await self._resume()
+            await self._resume(since)
         finally:
             self._is_parking = False
 
@@ -86,25 +90,35 @@ class Standstill:
             await self._watchdog.parked.wait()
             self._watchdog.parked.clear()
             if not self._stop.is_asked() and not self._is_parking:
-                await self._journal.tell("parked", reason="stood still")
-                await self._resume()
+                await self._journal.tell("parked", reason="stood still", restored=True)
+                await self._resume(self._clock.now())
 
-    async def _resume(self) -> None:
+    async def _resume(self, since: datetime) -> None:
+        """Events of the time from `since` on went elsewhere."""
+        is_told = False
         give_up = self._clock.monotonic() + TUNNEL_AWAY_FOR
         while not self._stop.is_asked():
             try:
                 await self._prove()
                 async with self.changing:
                     if not self._stop.is_asked():
-                        await self._take_again()
+                        await self._take_again(since)
                 return
             except TunnelError:
                 if self._clock.monotonic() > give_up:
                     self._stop.ask(Why.TUNNEL)
-            except (ProviderError, StoreError):
+            except (ProviderError, StoreError) as exc:
+                if not is_told:
+                    is_told = True
+                    await self._tell_away(exc.message)
                 await self._clock.sleep(LOOK_EVERY)
 
-    async def _take_again(self) -> None:
+    async def _tell_away(self, why: str) -> None:
+        await self._journal.tell(
+            "reconnecting", what="API", reason=why, attempt=1, in_seconds=LOOK_EVERY
+        )
+
+    async def _take_again(self, since: datetime) -> None:
         restored = self.ended = await self._hold.end()
         if restored.ending is Ending.RESTORED:
             await self._clock.sleep(SPACING)  # the root's PUT may be of just now
@@ -118,6 +132,8 @@ class Standstill:
                     restored = Restored(Ending.FOREIGN, None)
             else:
                 self.ended = None
+                with suppress(StoreError):
+                    await self._journal.missed("stopped", since, self._clock.now())
                 await self._journal.tell("resumed")
                 return
         self.ended = restored

@@ -23,6 +23,7 @@ LOOK_EVERY = 5.0
 """Seconds between looks at the account: a foreign change shows within 15, however slow
 the API is."""
 
+CONFIRMED_AFTER = 0.5
 UNSTORED_FOR = 10.0
 TUNNEL_AWAY_FOR = 60.0
 ASLEEP = 5.0
@@ -84,6 +85,10 @@ async def watch_account(hold: Hold, journal: Journal, stop: Stop, clock: Clock) 
             return
         try:
             look = await hold.look()
+            if look.foreign is not None:
+                # A guardian that restored while we stood still is heard of by then.
+                await clock.sleep(CONFIRMED_AFTER)
+                look = await hold.look()
         except ProviderError as exc:
             failures += 1
             if failures == 2:

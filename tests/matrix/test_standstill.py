@@ -30,6 +30,7 @@ async def test_33_ctrl_z_gives_back_and_fg_takes_again(
         up.type(CTRL_Z)
         await until(lambda: is_stopped(up))
         assert b.fields() != before
+        assert "Stopped; the account is restored" in up.screen
 
     await asyncio.gather(
         taken_again(home(tmp_path, "again"), stopped),
