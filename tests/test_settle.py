@@ -78,3 +78,11 @@ async def test_a_record_that_is_gone_tells_nothing(tmp_path: Path) -> None:
         (said,) = await settled(b, record)
         assert "may still point" in said
         assert "its record is gone" in said
+
+
+async def test_nothing_is_said_of_a_session_that_lives(tmp_path: Path) -> None:
+    """Its account is held, so nobody asks for the credential of its profile."""
+    async with open_bench(tmp_path) as b, b.up() as up:
+        done = await b.terminal("events", DEVHOOK_ACCESS_KEY="")
+        assert (done.code, "warning" in done.err) == (0, False), done.err
+        assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])

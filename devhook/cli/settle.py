@@ -73,28 +73,29 @@ def settle_record(
 def _restore(
     run: Run, settings: Settings, record: Takeover, *, within: float
 ) -> Restored:
-    """With the credential of the record's own profile."""
-    own = _own_settings(settings, record)
-    credential = own.account_credential()
-    takeovers, clock = Takeovers(own.paths.state), SystemClock()
-
-    async def restoring(record: Takeover) -> Restored:
-        async with AccountClient(own.api_url, credential, own.network) as client:
-            return await recover(
-                client,
-                takeovers,
-                record,
-                clock,
-                bound=own.in_flight_bound,
-                within=within,
-            )
-
-    with hold_account(run, own.paths.state, record.api_url, record.account_id):
+    """With the credential of the record's own profile, once the account is held."""
+    state = settings.paths.state
+    with hold_account(run, state, record.api_url, record.account_id):
         # Its session may have gone on, or ended, since the record was read.
-        now = takeovers.find(record.id)
+        now = Takeovers(state).find(record.id)
         if now is None:
             return Restored(Ending.UNCONFIRMED, None, "its record is gone")
-        return ending_of(now) or run.main(restoring(now))
+        if restored := ending_of(now):
+            return restored
+        return run.main(_recovered(_own_settings(settings, now), now, within))
+
+
+async def _recovered(own: Settings, record: Takeover, within: float) -> Restored:
+    credential = own.account_credential()
+    async with AccountClient(own.api_url, credential, own.network) as client:
+        return await recover(
+            client,
+            Takeovers(own.paths.state),
+            record,
+            SystemClock(),
+            bound=own.in_flight_bound,
+            within=within,
+        )
 
 
 def _guardian_of(record: Takeover) -> int | None:
