@@ -71,6 +71,7 @@ class Taking:
     GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what
     is to be restored, None what the account itself says. `rejects` is set when the API
     did not like the PUT: perhaps it is the marker's fragment; perhaps it was applied.
+    `is_accepted` is a PUT that was answered 200, so that none is under way.
     """
 
     who: Who
@@ -83,6 +84,7 @@ class Taking:
     looks: int = 0
     unknown: str | None = None
     rejects: bool = False
+    is_accepted: bool = False
 
     def then(self, answer: Answer, now: Moment) -> "Taking":
         match self.action, answer:
@@ -95,7 +97,7 @@ class Taking:
             case Put(), Accepted() | Failed() if self._held().stage is Stage.RESTORING:
                 return self._failed(TakeoverError, _DAMAGED, _COMPARE)
             case Put(), Accepted():
-                return replace(self, action=GET)
+                return replace(self, action=GET, is_accepted=True)
             case Put(), Failed() as failed:
                 return self._not_accepted(failed, now)
             case Pause(), Rested():
@@ -174,12 +176,19 @@ class Taking:
             case Sight.NOT_YET:
                 return self._not_yet(self.unknown, now)
             case Sight.FOREIGN:
-                return self._failed(ChangedElsewhere, _AT_ONCE, _LOOK)
+                return self._overtaken(record, now)
             case Sight.DAMAGED:
                 damaged = moved(record, Stage.RESTORING, now, error=_DAMAGED)
                 return self._keep(damaged, Pause(SPACING))
             case never:
                 assert_never(never)
+
+    def _overtaken(self, record: Takeover, now: Moment) -> "Taking":
+        """Somebody set it right after us; a PUT that arrived needs no waiting for."""
+        ending = NotTaken(ChangedElsewhere, _AT_ONCE, _LOOK)
+        if not self.is_accepted:
+            return replace(self, action=ending)
+        return self._keep(moved(record, Stage.RESTORING, now), ending)
 
     def _unmarked(self, record: Takeover, account: Account, now: Moment) -> "Taking":
         """Once more without the marker, which is not all that tells the root."""

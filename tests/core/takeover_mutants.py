@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import override
 
 from devhook.core.clock import Moment
-from devhook.core.model import Account, Setting
+from devhook.core.model import Account, Setting, Takeover
 from devhook.core.restoring import Restoring
 from devhook.core.takeover import Keep, Put, setting_of, with_setting
 from devhook.core.taking import Taking
@@ -24,6 +24,14 @@ class Predecessor(Taking):
             return taking
         record = replace(taking.action.record, root=setting_of(account))
         return replace(taking, action=Keep(record, taking.action.then))
+
+
+class Hasty(Taking):
+    """Takes somebody's setting for a sign that its own PUT arrived before."""
+
+    @override
+    def _overtaken(self, record: Takeover, now: Moment) -> Taking:
+        return Taking._overtaken(replace(self, is_accepted=True), record, now)
 
 
 class TwoFields(Restoring):

@@ -14,6 +14,7 @@ from typing_extensions import override
 from tests.core.takeover_model import search
 from tests.core.takeover_moves import World
 from tests.core.takeover_mutants import (
+    Hasty,
     Predecessor,
     Snapshot,
     TwoFields,
@@ -118,6 +119,10 @@ MUTANTS = {
             unchecked=frozenset({"I6", "I7"}),
         ),
         "I5: a dead URL is left on the account",
+    ),
+    "no wait for a PUT that somebody was quicker than": (
+        World(sessions=1, left=Left(lates=1, edits=1), taking=Hasty),
+        "I7: a record is closed while its PUT is under way",
     ),
     "restore to a live predecessor": (
         World(sessions=2, left=Left(), restoring=to_predecessor),

@@ -283,16 +283,27 @@ def test_a_wall_clock_that_is_set_gives_nothing_up() -> None:
     assert isinstance(taking.action, Pause)
 
 
+def test_a_setting_that_followed_an_accepted_put_is_nothing_to_wait_for() -> None:
+    """Our PUT was applied, and somebody's after it: the restore looks just once."""
+    taking = after(put(), shown(uri=FOREIGN), None, at=moment())
+    assert not_taken(taking) is ChangedElsewhere
+    assert taking.record == record(Stage.RESTORING, put=moment())
+
+
 @pytest.mark.parametrize(
-    ("answer", "error"),
-    [(shown(uri=FOREIGN), ChangedElsewhere), (REFUSED, Refused)],
-    ids=["set by somebody else", "refused"],
+    ("put_answer", "answer", "error"),
+    [
+        (UNKNOWN, shown(uri=FOREIGN), ChangedElsewhere),
+        (ANSWERED, shown(uri=FOREIGN), ChangedElsewhere),
+        (Accepted(), REFUSED, Refused),
+    ],
+    ids=["no answer, set by somebody else", "500, the same", "refused"],
 )
 def test_a_look_after_the_put_can_end_it_with_an_open_record(
-    answer: Answer, error: type[DevhookError]
+    put_answer: Answer, answer: Answer, error: type[DevhookError]
 ) -> None:
     """`Restoring` has to see to it."""
-    taking = after(put(), answer, at=moment())
+    taking = after(sent(), put_answer, answer, at=moment())
     assert not_taken(taking) is error
     assert taking.record == record(Stage.PUT_SENT, put=moment())
 
