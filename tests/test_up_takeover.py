@@ -124,3 +124,14 @@ async def test_an_account_can_be_restored_without_any_record(tmp_path: Path) -> 
         assert done.code == 0
         assert b.fields() == before
         assert (await other(*command)).code == 0
+
+
+async def test_a_session_without_a_record_is_not_called_nothing(tmp_path: Path) -> None:
+    """Whoever runs `restore` elsewhere, or lost the state folder, is told what does."""
+    async with open_bench(tmp_path) as b:
+        await killed(b)
+        b.takeovers.path.unlink()
+        code, message, hint = (await b.terminal("restore")).error()
+        assert code == 3
+        assert "no record here" in message
+        assert "restore --from-account" in hint

@@ -9,6 +9,7 @@ from devhook.errors import (
     ChangedElsewhere,
     DevhookError,
     NotRestored,
+    ProviderError,
     StoreError,
     UsageError,
 )
@@ -62,6 +63,7 @@ def _from_records(run: Run, *, dry_run: bool) -> None:
     records = Takeovers(run.settings.paths.state).open_records()
     if not records:
         run.say("Nothing to restore: no takeover of this machine is open.")
+        _look_for_others(run)
     failed: list[DevhookError] = []
     for record in records:
         if dry_run:
@@ -77,6 +79,24 @@ def _from_records(run: Run, *, dry_run: bool) -> None:
             if other is not worst:
                 run.warn(f"{other.message}; {other.hint}")
         raise worst
+
+
+def _look_for_others(run: Run) -> None:
+    """A session whose record is not here must not be taken for nothing."""
+    from devhook.core.marker import is_marked
+
+    if run.settings.credential is None:
+        return
+    try:
+        account = run.main(_account(run))
+    except ProviderError as exc:
+        run.warn(f"what the account says was not looked at: {exc.message}")
+        return
+    if is_marked(account.webhook_uri):
+        raise ChangedElsewhere(
+            "the account points at a devhook session that has no record here",
+            hint="devhook status: does it answer? devhook restore --from-account",
+        )
 
 
 def _restore(run: Run, record: "Takeover") -> None:
