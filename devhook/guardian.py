@@ -297,10 +297,10 @@ class Guardian:
     # --- alone -----------------------------------------------------------------------
 
     def _name_myself(self) -> None:
-        """The lock that was inherited names who holds it now."""
+        """The lock that was inherited names who holds it now: no run any more."""
         if self._plan.lock is not None:
             with suppress(OSError):
-                text = f"{self._plan.guardian}\n".encode()
+                text = f"\n{self._plan.guardian}\n".encode()
                 os.pwrite(self._plan.lock, text, 0)
                 os.ftruncate(self._plan.lock, len(text))
 

@@ -1,10 +1,11 @@
 """One devhook per account and machine: a lock that dies with its holders.
 
 The lock belongs to an open file, so a watchdog process that inherits the descriptor
-keeps it when the run is killed. The file names its holders, a mark of a process a line.
-Where the file system has no such locks, those marks are the lock: it stands while a
-process of them lives, and whoever finds none takes over by making the file with the
-next number, which only one can. Standard library alone.
+keeps it when the run is killed. The file names its holders, a mark of a process a line:
+the run, empty once it has left, then its guardian. Where the file system has no such
+locks, those marks are the lock: it stands while a process of them lives, and whoever
+finds none takes over by making the file with the next number, which only one can.
+Standard library alone.
 """
 
 import errno
@@ -68,8 +69,9 @@ def account_lock(
         yield locked
     finally:
         with suppress(OSError):
-            others = [mark for mark in _marks(locked.descriptor) if mark != process]
-            rewrite(locked.descriptor, *others)
+            marks = _marks(locked.descriptor)
+            left = ["" if mark == process else mark for mark in marks]
+            rewrite(locked.descriptor, *left)
         os.close(locked.descriptor)
 
 
@@ -100,7 +102,7 @@ def holder(
         if exc.errno not in _MISSING:
             raise _cannot_open(path, exc) from exc
         _, marks = _newest(path)
-        return _named(marks, alive) if any(map(alive, marks)) else None
+        return _named(marks, alive) if _living(marks, alive) else None
     finally:
         os.close(descriptor)
 
@@ -178,7 +180,7 @@ def _claimed(path: Path, process: str, alive: Alive) -> int:
     """
     while True:
         number, marks = _newest(path)
-        if any(map(alive, marks)):
+        if _living(marks, alive):
             raise _held(marks, alive)
         descriptor = _made(path, number + 1, process)
         if descriptor is None:
@@ -250,21 +252,32 @@ def _marks(descriptor: int) -> list[str]:
 
 
 def _read(text: bytes) -> list[str]:
-    """The lines that a process can have written; anything else is passed over."""
-    lines = text.decode("ascii", "replace").split("\n")
-    return [line for line in lines if line.partition("@")[0].isdecimal()]
+    """The run's line, then the others; empty where no process can have written it."""
+    lines = text.decode("ascii", "replace").removesuffix("\n").split("\n")
+    return [line if line.partition("@")[0].isdecimal() else "" for line in lines]
+
+
+def _living(marks: list[str], alive: Alive) -> list[str]:
+    return [mark for mark in marks if mark and alive(mark)]
 
 
 def _named(marks: list[str], alive: Alive) -> str:
     """A living one, else the first."""
-    return next((mark for mark in marks if alive(mark)), [*marks, "unknown"][0])
+    return [*_living(marks, alive), *filter(None, marks), "unknown"][0]
 
 
 def _held(marks: list[str], alive: Alive) -> ChangedElsewhere:
     pid = _named(marks, alive).partition("@")[0]
+    living = _living(marks, alive)
+    if living and marks[0] not in living:
+        return ChangedElsewhere(
+            f"the guardian (process {pid}) of a session that is gone is restoring this"
+            " account",
+            hint="devhook status",
+        )
     return ChangedElsewhere(
         f"another devhook holds this account (process {pid})",
-        hint=f"Ctrl-C in its terminal, or kill {pid if marks else 'it'};"
+        hint=f"Ctrl-C in its terminal, or kill {pid if any(marks) else 'it'};"
         " it restores first",
     )
 
