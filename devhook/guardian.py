@@ -48,6 +48,8 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    Stale,
+    is_fresh,
     to_repeat,
 )
 from devhook.errors import ConfigError, StoreError
@@ -132,6 +134,7 @@ class Guardian:
         self._record: Takeover | None = None
         self._restored: Restored | None = None
         self._parks = False
+        self._number: int | None = None
         self._told: str | None = None
         self._later: list[dict[str, Any]] = []
 
@@ -142,7 +145,7 @@ class Guardian:
                 self._heed(self._next())
         self._name_myself()
         if self._restored is None or self._is_parked:
-            self._restore(parks=False)
+            self._restore(parks=False, number=None)
         self._end_agents()
 
     # --- being told ------------------------------------------------------------------
@@ -165,16 +168,14 @@ class Guardian:
         match message:
             case None:
                 if self._restored is None and self._stage() is not Stage.PREPARED:
-                    self._restore(parks=True)
+                    self._restore(parks=True, number=None)
             case {"what": Order.KEEP, "record": record}:
                 self._hold(read_record(record))
                 self._line.say(Word.KEPT)
             case {"what": Order.BEAT}:
                 self._line.say(Word.BEAT)
-            case {"what": Order.RESTORE}:
-                self._restore(parks=False)
-            case {"what": Order.PARK}:
-                self._restore(parks=True)
+            case {"what": Order.RESTORE | Order.PARK as order, "number": number}:
+                self._restore(parks=order == Order.PARK, number=number)
             case {"what": Order.REPEAT}:
                 self._repeat()
                 self._line.say(Word.REPEATED)
@@ -199,16 +200,17 @@ class Guardian:
 
     # --- restoring -------------------------------------------------------------------
 
-    def _restore(self, *, parks: bool) -> None:
+    def _restore(self, *, parks: bool, number: int | None) -> None:
         """Bring it to an end, if it is not at one, and say which."""
         if self._record is None:
             return
-        self._line.say(Word.RESTORING)
-        self._parks = parks
+        self._parks, self._number = parks, number
+        self._line.say(Word.RESTORING, number=number)
         if self._record.stage not in ENDS or self._restored is None:
             self._restored = self._driven(self._record)
         self._line.say(
             Word.ENDED,
+            number=self._number,
             restored=packed_restored(self._restored),
             record=packed_record(self._record),
         )
@@ -227,24 +229,39 @@ class Guardian:
     def _carry_out(self, action: Action) -> Answer:
         stage = self._stage()
         match action:
-            case Get() | Put():
-                before, after = (
-                    ("get", "got") if action == Get() else ("put", "answered")
-                )
-                _fault(f"{stage}.{before}")
+            case Get():
+                _fault(f"{stage}.get")
                 answer = self._api.carry_out(action)
-                _fault(f"{stage}.{after}")
+                _fault(f"{stage}.got")
+                return answer
+            case Put():
+                _fault(f"{stage}.put")
+                answer = self._put(action)
+                _fault(f"{stage}.answered")
                 return answer
             case Keep(record):
                 _fault(f"{stage}.keep")
-                self._record = self._kept(record)
+                kept = self._kept(record)
+                self._move_on(kept)
                 _fault(f"{record.stage}.kept")
-                return Kept(self._record)
+                return Kept(kept)
             case Pause(seconds):
                 self._pause(seconds)
                 return Rested()
             case _:
                 raise ValueError(f"no restore does {action}")
+
+    def _put(self, put: Put) -> Answer:
+        return self._api.carry_out(put) if is_fresh(put, _moment()) else Stale()
+
+    def _move_on(self, record: Takeover) -> None:
+        """The run tells it to who follows, should this process be killed.
+
+        An error alone is no news: a run that stands still reads nothing for hours.
+        """
+        before, self._record = self._record, record
+        if before is not None and replace(record, error=before.error) != before:
+            self._line.say(Word.MOVED, record=packed_record(record))
 
     def _kept(self, record: Takeover) -> Takeover:
         """On disk if that can be: a full one must not keep a restore from its end."""
@@ -270,9 +287,10 @@ class Guardian:
                 case {"what": Order.BEAT}:
                     self._told = None
                     self._line.say(Word.BEAT)
-                case {"what": Order.RESTORE}:
-                    self._parks = False
-                    self._line.say(Word.RESTORING)
+                case {"what": Order.RESTORE | Order.PARK as order, "number": number}:
+                    self._parks = self._parks and order == Order.PARK
+                    self._number = number
+                    self._line.say(Word.RESTORING, number=self._number)
                     return
                 case {"what": "wake"}:
                     return
@@ -291,8 +309,10 @@ class Guardian:
         if self._record is None:
             return
         shown = self._api.carry_out(Get())
-        if isinstance(shown, Shown) and (put := to_repeat(self._record, shown.account)):
-            self._api.carry_out(put)
+        if isinstance(shown, Shown):
+            put = to_repeat(self._record, shown.account, _moment())
+            if put is not None:
+                self._put(put)
 
     # --- alone -----------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -41,7 +41,10 @@ ANSWERS_WITHIN: Final = 3.0
 """Seconds for the first sign that an order was heard."""
 
 BUSY_FOR: Final = 45.0
-"""Seconds that a guardian may say nothing: a name can take that long to resolve."""
+"""Seconds that a guardian may say nothing at work: a name can take so long to resolve.
+
+Killed in the middle of a PUT, it would leave one that may land at any later time.
+"""
 
 DEATHS: Final = 4
 
@@ -66,6 +69,15 @@ class GuardianLost(DevhookError):
     """There is no guardian, and there will be none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An order to put the root back, and what it waits for."""
+
+    order: Order
+    begun: "asyncio.Future[None]"
+    ended: "asyncio.Future[Restored]"
+
+
 class Watchdog:
     """One guardian at a time, for one session."""
 
@@ -88,10 +100,11 @@ class Watchdog:
         self._is_left = False
         self._ready = asyncio.Event()
         self._heard_at = clock.monotonic()
-        self._asked: Order | None = None
+        self._is_at_work = False
+        self._parks_itself = False
+        self._number = 0
+        self._asked: dict[int, _Asked] = {}
         self._kept: asyncio.Future[None] | None = None
-        self._begun: asyncio.Future[None] | None = None
-        self._ended: asyncio.Future[Restored] | None = None
         self._repeated: asyncio.Future[None] | None = None
 
     @property
@@ -120,14 +133,15 @@ class Watchdog:
         Raises GuardianLost when no guardian can see to it.
         """
         self.trouble = None
-        self._begun, self._ended = _future(), _future()
-        self._asked = Order.PARK if parks else Order.RESTORE
+        self._number += 1
+        number, order = self._number, Order.PARK if parks else Order.RESTORE
+        asked = self._asked[number] = _Asked(order, _future(), _future())
         try:
-            self._tell(self._asked)
-            await self._first_sign(self._begun)
-            return await self._ended
+            self._tell(order, number=number)
+            await self._first_sign(asked.begun)
+            return await asked.ended
         finally:
-            self._asked = None
+            del self._asked[number]
 
     async def repeat(self) -> None:
         """PUT the root once more, if it is still what the account says."""
@@ -151,7 +165,8 @@ class Watchdog:
         self.lost.set()
         self._ready.set()
         lost = GuardianLost("the guardian ended again and again")
-        for waiting in (self._kept, self._begun, self._ended, self._repeated):
+        restoring = (w for a in self._asked.values() for w in (a.begun, a.ended))
+        for waiting in (self._kept, self._repeated, *restoring):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(lost)
                 waiting.exception()  # seen, also where nobody waits any more
@@ -186,6 +201,7 @@ class Watchdog:
         loop = asyncio.get_running_loop()
         process = self._start(self._inherited)
         self._process, self._heard_at = process, self._clock.monotonic()
+        self._is_at_work = False
         system.pair(process.pid)
         words = asyncio.StreamReader(limit=_LONGEST_LINE)
         await loop.connect_read_pipe(
@@ -210,17 +226,17 @@ class Watchdog:
                 self._introduce(pid)
             case {"what": Word.KEPT}:
                 _settle(self._kept, None)
-            case {"what": Word.RESTORING}:
-                _settle(self._begun, None)
+            case {"what": Word.RESTORING, "number": number}:
+                self._is_at_work, self._parks_itself = True, number is None
+                for asked in self._answered_by(number):
+                    _settle(asked.begun, None)
+            case {"what": Word.MOVED, "record": record}:
+                self._move_on(read_record(record))
             case {"what": Word.TROUBLE, "error": str(error)}:
                 self.trouble = error
-            case {"what": Word.ENDED, "restored": restored, "record": record}:
-                ended = read_record(record)
-                if self._is_of(ended):
-                    self.record = ended
-                if self._asked is None:
-                    self.parked.set()
-                _settle(self._ended, read_restored(restored))
+            case {"what": Word.ENDED, "number": number, "restored": restored}:
+                self._move_on(read_record(message["record"]))
+                self._end(number, read_restored(restored))
             case {"what": Word.REPEATED}:
                 _settle(self._repeated, None)
             case _:
@@ -237,8 +253,27 @@ class Watchdog:
         self._tell(Order.PLAN, plan=packed_plan(self._plan))
         if self.record is not None:
             self._tell(Order.KEEP, record=packed_record(self.record))
-        if self._asked is not None:
-            self._tell(self._asked)
+        if self._parks_itself:
+            self._tell(Order.PARK, number=None)
+        for number, asked in self._asked.items():
+            self._tell(asked.order, number=number)
+
+    def _end(self, number: int | None, restored: Restored) -> None:
+        self._is_at_work = self._parks_itself = False
+        if number is None and not self._asked:
+            self.parked.set()
+        for asked in self._answered_by(number):
+            _settle(asked.ended, restored)
+
+    def _answered_by(self, number: int | None) -> list[_Asked]:
+        """The orders that it answers: this one, and all that came before it."""
+        if number is None:
+            return []
+        return [asked for other, asked in self._asked.items() if other <= number]
+
+    def _move_on(self, record: Takeover) -> None:
+        if self._is_of(record):
+            self.record = record
 
     def _is_of(self, record: Takeover) -> bool:
         """Whether it is the newest takeover's; the file may have given it a new id."""
@@ -254,11 +289,11 @@ class Watchdog:
         """Wait for it; a guardian that gives none is ended, for the next one."""
         while True:
             await self.ready()
-            try:
-                async with asyncio.timeout(ANSWERS_WITHIN):
-                    return await asyncio.shield(sign)
-            except TimeoutError:
-                self._kill()
+            if await _comes(sign, ANSWERS_WITHIN):
+                return sign.result()
+            if self._is_at_work and await _comes(sign, BUSY_FOR):
+                return sign.result()
+            self._kill()
 
     def _kill(self) -> None:
         self._ready.clear()
@@ -312,6 +347,11 @@ async def open_watchdog(
 
 def _future() -> "asyncio.Future[Any]":
     return asyncio.get_running_loop().create_future()
+
+
+async def _comes(sign: "asyncio.Future[None]", within: float) -> bool:
+    done, _ = await asyncio.wait([sign], timeout=within)
+    return bool(done)
 
 
 def _settle(future: "asyncio.Future[Any] | None", value: object) -> None:

@@ -58,9 +58,11 @@ class Guarded:
         self.process.stdin.flush()
 
     async def hear(self, word: Word) -> dict[str, Any]:
-        """What it says next, which is to be this."""
+        """What it says next, which is to be this; a record that moved on is no news."""
+        said: dict[str, Any] = {"what": Word.MOVED}
         async with asyncio.timeout(WITHIN):
-            said = read_line(await self.words.readline() or b'{"what": "nothing"}')
+            while said["what"] == Word.MOVED != word:
+                said = read_line(await self.words.readline() or b'{"what": "nothing"}')
         assert said["what"] == word, said
         return said
 
@@ -74,7 +76,7 @@ class Guarded:
         return read_restored(said["restored"]), read_record(said["record"])
 
     async def restored(self, order: Order = Order.RESTORE) -> tuple[Restored, Takeover]:
-        self.tell(order)
+        self.tell(order, number=1)
         await self.hear(Word.RESTORING)
         return await self.ended()
 

@@ -15,7 +15,7 @@ TESTS: Final = (
     *("tests/core/test_tak*.py", "tests/core/test_restoring.py"),
     *("tests/core/test_marker.py", "tests/core/test_guarding.py"),
     *("tests/test_takeover*.py", "tests/test_challenge.py"),
-    *("tests/test_guardian*.py", "tests/test_watchdog.py"),
+    *("tests/test_guardian*.py", "tests/test_watchdog*.py"),
     *("tests/store/test_takeovers.py", "tests/matrix/test_*.py"),
 )
 

@@ -66,7 +66,7 @@ async def test_a_run_that_does_not_begin_with_a_plan_is_none(tmp_path: Path) -> 
 async def test_without_a_record_it_asks_the_api_nothing(tmp_path: Path) -> None:
     """There is nothing to undo; it ends."""
     async with post(tmp_path) as p:
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         p.guarded.leave()
         assert await p.guarded.over() == 0
         assert p.sandbox.requests == []

@@ -138,7 +138,7 @@ async def test_an_answer_has_a_deadline_as_a_whole(
     async with post(tmp_path, answered=0.3) as p:
         await p.hold()
         p.sandbox.fault(method="GET", **fault)
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         trouble = await p.guarded.hear(Word.TROUBLE)
         assert "did not answer within 0.3 s" in trouble["error"]

@@ -27,7 +27,7 @@ async def test_it_says_what_keeps_it_and_can_be_woken(tmp_path: Path) -> None:
     async with post(tmp_path) as p:
         await p.hold()
         p.sandbox.fault(**BUSY)
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         trouble = await p.guarded.hear(Word.TROUBLE)
         assert "asks for a pause" in trouble["error"]
@@ -44,7 +44,7 @@ async def test_it_ends_when_its_run_left_while_it_waited(tmp_path: Path) -> None
         async with post(tmp_path, lock=file.fileno()) as p:
             await p.hold()
             p.sandbox.fault(**BUSY)
-            p.guarded.tell(Order.RESTORE)
+            p.guarded.tell(Order.RESTORE, number=1)
             await p.guarded.hear(Word.RESTORING)
             await p.guarded.hear(Word.TROUBLE)
             p.guarded.leave()
@@ -74,7 +74,7 @@ async def test_what_it_is_told_meanwhile_it_does_afterwards(tmp_path: Path) -> N
     async with post(tmp_path) as p:
         kept = await p.hold()
         p.sandbox.fault(**BUSY)
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         await p.guarded.hear(Word.TROUBLE)
         p.guarded.tell(Order.KEEP, record=packed_record(replace(kept, id=2)))
@@ -145,13 +145,26 @@ async def test_parking_becomes_restoring_when_it_is_asked_to(tmp_path: Path) -> 
     async with post(tmp_path) as p:
         await p.hold()
         p.sandbox.fault(**BUSY)
-        p.guarded.tell(Order.PARK)
+        p.guarded.tell(Order.PARK, number=1)
         await p.guarded.hear(Word.RESTORING)
         await p.guarded.hear(Word.TROUBLE)
         restored, ended = await p.guarded.restored()
         assert (restored.ending, ended.stage) == (Ending.RESTORED, Stage.RESTORED)
         p.guarded.tell(Order.BEAT)
         await p.guarded.hear(Word.BEAT)
+
+
+async def test_an_end_names_the_order_that_it_answers(tmp_path: Path) -> None:
+    """None where nobody asked; one that is asked meanwhile is the newest."""
+    async with post(tmp_path, silence=0.2) as p:
+        await p.hold()
+        p.sandbox.fault(**BUSY)
+        assert (await p.guarded.hear(Word.RESTORING))["number"] is None
+        await p.guarded.hear(Word.TROUBLE)
+        p.guarded.tell(Order.PARK, number=7)
+        assert (await p.guarded.hear(Word.RESTORING))["number"] == 7
+        ended = await p.guarded.hear(Word.ENDED)
+        assert (ended["number"], ended["record"]["stage"]) == (7, Stage.PARKED)
 
 
 async def test_a_parked_run_that_could_not_be_restored_is_tried_again_at_its_end(
@@ -178,7 +191,7 @@ async def test_a_guardian_that_was_made_to_stop_goes_on_where_it_was(
     monkeypatch.setenv("DEVHOOK_FAULT", "guardian.restoring.get:stop")
     async with post(tmp_path) as p:
         await p.hold()
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         await until(lambda: state_of(p.guarded.process.pid) == "T")
         assert p.sandbox.requests == []

@@ -1,31 +1,19 @@
-"""The run's end of its guardian: told, asked, killed, started again."""
+"""The run's end of its guardian: told, asked, left, and what it inherits."""
 
 import asyncio
 import os
-import signal
 import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from devhook.core.clock import Clock
-from devhook.core.guarding import BEAT_EVERY, Plan
-from devhook.core.model import Stage, Takeover
+from devhook.core.guarding import BEAT_EVERY
+from devhook.core.model import Stage
 from devhook.core.takeover import Ending
-from devhook.sandbox import Sandbox
-from devhook.store.takeovers import Takeovers
-from devhook.system import SystemClock, is_alive, process_mark, this_process
+from devhook.system import SystemClock, this_process
 from devhook.watchdog import (
-    BUSY_FOR,
-    DEATHS,
-    GuardianLost,
-    Start,
-    Watchdog,
+    ANSWERS_WITHIN,
     open_watchdog,
     start_guardian,
 )
@@ -33,66 +21,7 @@ from tests.clock import ManualClock
 from tests.guarded import ACME, MINE, open_sandbox, plan, record
 from tests.running import until
 from tests.values import at
-
-
-@dataclass
-class Rig:
-    """A watchdog over an account of the sandbox, and every guardian it started."""
-
-    sandbox: Sandbox
-    plan: Plan
-    watchdog: Watchdog
-    guardians: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-
-    @property
-    def takeovers(self) -> Takeovers:
-        return Takeovers(Path(self.plan.state))
-
-    @property
-    def fields(self) -> dict[str, str]:
-        return self.sandbox.account.fields()
-
-    async def hold(self) -> Takeover:
-        """Point the account at us, the guardian knowing of it."""
-        found = record(self.sandbox, Stage.ACTIVE)
-        kept = self.takeovers.keep(found, found.started_at, found.process)
-        self.sandbox.change(webhook_uri=MINE, webhook_method="POST")
-        await self.watchdog.keep(kept)
-        return kept
-
-    async def follower(self, of: int) -> None:
-        """Wait until that many guardians were started, and the last one is ready."""
-        await until(lambda: len(self.guardians) == of)
-        await until(lambda: is_alive(self.watchdog.mark))
-        assert self.watchdog.mark == process_mark(self.guardians[-1].pid)
-
-
-@asynccontextmanager
-async def rig(
-    folder: Path,
-    *,
-    clock: Clock | None = None,
-    start: Start = start_guardian,
-    **changes: Any,
-) -> AsyncIterator[Rig]:
-    """With a `Plan` of these changes; its guardians are killed with the block."""
-    guardians: list[subprocess.Popen[bytes]] = []
-
-    def started(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-        guardians.append(start(inherited))
-        return guardians[-1]
-
-    try:
-        async with open_sandbox() as sandbox:
-            planned = replace(plan(sandbox, folder), **changes)
-            async with open_watchdog(
-                planned, clock or SystemClock(), start=started
-            ) as watchdog:
-                yield Rig(sandbox, planned, watchdog, guardians)
-    finally:
-        for guardian in guardians:
-            guardian.kill()
-            guardian.wait()
+from tests.watched import Rig, rig
 
 
 async def test_a_record_is_held_and_restored(tmp_path: Path) -> None:
@@ -203,109 +132,46 @@ async def test_the_end_of_one_takeover_is_not_taken_for_that_of_the_next(
         assert len(r.guardians) == 1
 
 
-# --- guardians that die --------------------------------------------------------------
-
-
-async def test_a_guardian_that_is_killed_is_followed_by_another(tmp_path: Path) -> None:
-    """Which holds the newest record: what follows is restored as ever."""
+async def test_an_order_ends_with_its_own_end(tmp_path: Path) -> None:
+    """A restore that is asked for while one parks is not over with the parking."""
     async with rig(tmp_path) as r:
         await r.hold()
-        r.guardians[0].kill()
-        await r.follower(2)
-        assert (await r.watchdog.restore()).ending is Ending.RESTORED
-        assert r.fields == ACME.fields()
+        r.sandbox.fault(method="GET", delay=0.5)
+        async with asyncio.TaskGroup() as group:
+            parking = group.create_task(r.watchdog.restore(parks=True))
+            await until(lambda: r.stage() is Stage.RESTORING)
+            restoring = group.create_task(r.watchdog.restore())
+            assert (await parking).ending is Ending.RESTORED
+            assert r.stage() is Stage.PARKED
+        assert restoring.result().ending is Ending.RESTORED
+        assert r.stage() is Stage.RESTORED
 
 
-async def test_one_that_is_killed_while_it_restores_is_followed_too(
-    tmp_path: Path,
-) -> None:
-    """The run goes on waiting for one and the same restore."""
+async def test_an_order_answers_those_before_it(tmp_path: Path) -> None:
+    """Who parked may restore for good instead: both of them are told."""
     async with rig(tmp_path) as r:
         await r.hold()
         r.sandbox.fault(status=503, retry_after=60)
         async with asyncio.TaskGroup() as group:
-            restoring = group.create_task(r.watchdog.restore())
+            parking = group.create_task(r.watchdog.restore(parks=True))
             await until(lambda: r.watchdog.trouble)
-            r.guardians[0].kill()
-        assert restoring.result().ending is Ending.RESTORED
-        assert len(r.guardians) == 2
+            restoring = group.create_task(r.watchdog.restore())
+        assert parking.result() == restoring.result()
+        assert r.stage() is Stage.RESTORED
+        assert len(r.guardians) == 1
 
 
-async def test_one_that_is_stopped_is_given_up_for_another(tmp_path: Path) -> None:
-    """It hears no order; the next one does."""
-    async with rig(tmp_path) as r:
+async def test_a_guardian_at_work_is_given_the_time_of_an_exchange(
+    tmp_path: Path,
+) -> None:
+    """Killed in the middle of its PUT, it would leave one that may still land."""
+    async with rig(tmp_path, clock=ManualClock(), silence=0.2) as r:
         await r.hold()
-        r.guardians[0].send_signal(signal.SIGSTOP)
+        r.sandbox.fault(method="PUT", delay=ANSWERS_WITHIN + 1)
+        await until(lambda: r.stage() is Stage.RESTORING)
         assert (await r.watchdog.restore()).ending is Ending.RESTORED
-        assert r.guardians[0].poll() == -signal.SIGKILL
-
-
-async def test_one_that_says_nothing_for_long_is_given_up(tmp_path: Path) -> None:
-    """Long before anything is wanted of it."""
-    clock = ManualClock()
-    async with rig(tmp_path, clock=clock) as r:
-        await r.watchdog.ready()
-        r.guardians[0].send_signal(signal.SIGSTOP)
-        await until(lambda: advanced(clock, BUSY_FOR + 1) and len(r.guardians) == 2)
-        r.guardians[0].wait()
-
-
-def advanced(clock: ManualClock, seconds: float) -> bool:
-    clock.advance(seconds)
-    return True
-
-
-async def test_after_some_deaths_there_is_none(tmp_path: Path) -> None:
-    """Whoever waits for it is told, and whoever asks from then on."""
-    async with rig(tmp_path) as r:
-        await r.hold()
-        r.sandbox.fault(status=503, retry_after=60, times=None)
-        async with asyncio.TaskGroup() as group:
-            restoring = group.create_task(refused(r.watchdog))
-            for number in range(DEATHS):
-                await r.follower(number + 1)
-                r.guardians[number].kill()
-        assert restoring.done()
-        assert r.watchdog.lost.is_set()
-        with pytest.raises(GuardianLost):
-            await r.watchdog.keep(record(r.sandbox, Stage.ACTIVE))
-        await r.watchdog.repeat()
-
-
-async def refused(watchdog: Watchdog) -> None:
-    with pytest.raises(GuardianLost):
-        await watchdog.restore()
-
-
-async def test_a_system_that_starts_no_process_is_told_of(tmp_path: Path) -> None:
-    """By its own word: whoever has no guardian changes no account."""
-
-    def unable(_: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-
-    clock = ManualClock()
-    async with rig(tmp_path, start=unable, clock=clock) as r:
-        with pytest.raises(GuardianLost, match="Resource temporarily unavailable"):
-            await r.watchdog.ready()
-        clock.advance(BUSY_FOR + 1)
-        await asyncio.sleep(0)
-        assert r.guardians == []
-
-
-async def test_a_program_that_is_no_guardian_is_given_up(tmp_path: Path) -> None:
-    """It ends at once, again and again."""
-
-    def wrong(_: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", ""],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    async with rig(tmp_path, start=wrong) as r:
-        with pytest.raises(GuardianLost, match="it ends at once"):
-            await r.watchdog.keep(record(r.sandbox, Stage.PREPARED))
-        assert len(r.guardians) == DEATHS
+        assert len(r.guardians) == 1
+        assert sum(request.method == "PUT" for request in r.sandbox.requests) == 1
 
 
 # --- what it inherits ----------------------------------------------------------------

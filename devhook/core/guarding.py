@@ -3,6 +3,10 @@
 The plan holds all that a restore needs, the credential included, so that it goes by
 pipe alone: never in argv, an environment or a file. The guardian holds each record
 before the run takes the step that follows it.
+
+An order to restore or to park carries a number, and `restoring` and `ended` name the
+newest that they answer, and with it all before it; none is a restore that the guardian
+began by itself.
 """
 
 import json
@@ -45,6 +49,7 @@ class Word(StrEnum):
     KEPT = "kept"
     BEAT = "beat"
     RESTORING = "restoring"
+    MOVED = "moved"
     TROUBLE = "trouble"
     ENDED = "ended"
     REPEATED = "repeated"

@@ -185,7 +185,7 @@ async def test_65_a_redirect_is_not_followed(tmp_path: Path, seen: Seen) -> None
         await p.hold()
         headers = {"Location": f"{evil.url}/v1.0/customer"}
         p.sandbox.fault(status=308, body="", headers=headers)
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         assert "redirects" in (await p.guarded.hear(Word.TROUBLE))["error"]
         assert (await p.guarded.ended())[0].ending is Ending.RESTORED
@@ -206,7 +206,7 @@ async def test_66_a_dripping_answer_has_a_deadline(tmp_path: Path, seen: Seen) -
         async with api:
             with pytest.raises(Unreachable, match=r"did not answer within 0\.4 s"):
                 await api.get()
-        p.guarded.tell(Order.RESTORE)
+        p.guarded.tell(Order.RESTORE, number=1)
         await p.guarded.hear(Word.RESTORING)
         trouble = await p.guarded.hear(Word.TROUBLE)
         assert "did not answer within 0.4 s" in trouble["error"]
