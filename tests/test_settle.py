@@ -86,3 +86,20 @@ async def test_nothing_is_said_of_a_session_that_lives(tmp_path: Path) -> None:
         done = await b.terminal("events", DEVHOOK_ACCESS_KEY="")
         assert (done.code, "warning" in done.err) == (0, False), done.err
         assert b.fields()["webhook_uri"].startswith(up.ready["webhook_uri"])
+
+
+async def test_an_account_is_named_without_what_a_terminal_would_obey(
+    tmp_path: Path,
+) -> None:
+    """Also where the account alone told the name."""
+    async with open_bench(tmp_path) as b:
+        b.sandbox.change(name="Ac\x1b[2Jme")
+        root = b.fields()["webhook_uri"]
+        await left(b)
+        b.takeovers.path.unlink()
+        done = await b.terminal(
+            "restore", "--from-account", "--root", root, "--yes", "--color", "always"
+        )
+        assert done.code == 0, done.err
+        assert "Restored account Ac" in done.err
+        assert "\x1b[2J" not in done.err

@@ -15,6 +15,7 @@ from devhook.errors import (
 )
 
 if TYPE_CHECKING:
+    from devhook.config import Settings
     from devhook.core.model import Account, Setting, Takeover
     from devhook.core.takeover import Restored
 
@@ -58,6 +59,7 @@ def restore(
 
 def _from_records(run: Run, *, dry_run: bool) -> None:
     """Each record, whatever became of the one before it; the worst is the exit code."""
+    from devhook.cli.settle import named
     from devhook.store.takeovers import Takeovers
 
     records = Takeovers(run.settings.paths.state).open_records()
@@ -67,7 +69,7 @@ def _from_records(run: Run, *, dry_run: bool) -> None:
     failed: list[DevhookError] = []
     for record in records:
         if dry_run:
-            run.say(f"Would restore {_named(record)} to {_shown(record.root)}.")
+            run.say(f"Would restore {named(record)} to {_shown(record.root)}.")
             continue
         try:
             _restore(run, record)
@@ -100,12 +102,12 @@ def _look_for_others(run: Run) -> None:
 
 
 def _restore(run: Run, record: "Takeover") -> None:
-    from devhook.cli.settle import settle_record
+    from devhook.cli.settle import named, settle_record
 
     settings = run.settings
     within = settings.in_flight_bound + 30
     restored = settle_record(run, settings, record, within=within)
-    _told(run, _named(record), restored)
+    _told(run, named(record), restored)
 
 
 def _told(run: Run, name: str, restored: "Restored") -> None:
@@ -136,6 +138,7 @@ def _told(run: Run, name: str, restored: "Restored") -> None:
 def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> None:
     """Undo a takeover by what its marker says; another machine may have made it."""
     from devhook.cli.hold import hold_account
+    from devhook.cli.settle import named, recovered
     from devhook.core.origin import origin_of
 
     settings = run.settings
@@ -162,8 +165,10 @@ def _from_account(run: Run, root: str | None, *, dry_run: bool, yes: bool) -> No
             raise UsageError(
                 "nothing was changed", hint="say y, or add --root and --yes"
             )
-        restored = run.main(_put_back(run, account, found))
-    _told(run, f"account {account.name or account.id}", restored)
+        record = _adopted(settings, account, found)
+        within = settings.in_flight_bound + 30
+        restored = run.main(recovered(settings, record, within))
+    _told(run, named(record), restored)
 
 
 def _records(run: Run, account: "Account") -> "list[Takeover]":
@@ -186,40 +191,26 @@ async def _account(run: Run) -> "Account":
         return await client.get()
 
 
-async def _put_back(run: Run, account: "Account", root: "Setting") -> "Restored":
-    """Adopt the takeover under a record of our own, then end it as any other."""
+def _adopted(settings: "Settings", account: "Account", root: "Setting") -> "Takeover":
+    """The takeover under a record of our own, to be ended as any other."""
     from contextlib import suppress
 
     from devhook.core.takeover import adopted
-    from devhook.provider.client import AccountClient
     from devhook.store.takeovers import Takeovers
     from devhook.system import SystemClock, this_process
-    from devhook.takeover import recover
 
-    settings, clock = run.settings, SystemClock()
-    takeovers = Takeovers(settings.paths.state)
     record = adopted(
         account,
         root,
         api_url=settings.api_url,
         profile=settings.profile,
         process=this_process(),
-        at=clock.now(),
+        at=SystemClock().now(),
     )
     with suppress(StoreError):  # where no record can be kept, the marker is one
+        takeovers = Takeovers(settings.paths.state)
         record = takeovers.keep(record, record.started_at, record.process)
-    bound = settings.in_flight_bound
-    credential = settings.account_credential()
-    async with AccountClient(settings.api_url, credential, settings.network) as client:
-        return await recover(
-            client, takeovers, record, clock, bound=bound, within=bound + 30
-        )
-
-
-def _named(record: "Takeover") -> str:
-    from devhook.core.http import printable
-
-    return f"account {printable(record.account_name) or record.account_id}"
+    return record
 
 
 def _shown(setting: "Setting | None") -> str:

@@ -82,10 +82,11 @@ def _restore(
             return Restored(Ending.UNCONFIRMED, None, "its record is gone")
         if restored := ending_of(now):
             return restored
-        return run.main(_recovered(_own_settings(settings, now), now, within))
+        return run.main(recovered(_own_settings(settings, now), now, within))
 
 
-async def _recovered(own: Settings, record: Takeover, within: float) -> Restored:
+async def recovered(own: Settings, record: Takeover, within: float) -> Restored:
+    """Try for `within` seconds to end it; the caller holds its account."""
     credential = own.account_credential()
     async with AccountClient(own.api_url, credential, own.network) as client:
         return await recover(
@@ -96,6 +97,11 @@ async def _recovered(own: Settings, record: Takeover, within: float) -> Restored
             bound=own.in_flight_bound,
             within=within,
         )
+
+
+def named(record: Takeover) -> str:
+    """Its account, as a message may show it."""
+    return f"account {printable(record.account_name) or record.account_id}"
 
 
 def _guardian_of(record: Takeover) -> int | None:
@@ -149,14 +155,14 @@ def _own_settings(settings: Settings, record: Takeover) -> Settings:
 
 def _still_open(record: Takeover, why: str) -> str:
     return (
-        f"account {printable(record.account_name) or record.account_id} may still point"
-        f" at a devhook session that is gone ({why}); run: devhook restore"
+        f"{named(record)} may still point at a devhook session that is gone ({why});"
+        " run: devhook restore"
     )
 
 
 def _settled(record: Takeover, restored: Restored) -> str:
-    name = printable(record.account_name) or record.account_id
+    killed = f"a session on {named(record)} was killed"
     if restored.ending is Ending.FOREIGN:
-        return f"a session on account {name} was killed; somebody else set its webhook"
+        return f"{killed}; somebody else set its webhook"
     root = printable(mask_url(record.root.uri)) or "(empty)"
-    return f"a session on account {name} was killed; its webhook is restored to {root}"
+    return f"{killed}; its webhook is restored to {root}"
