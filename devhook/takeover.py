@@ -31,9 +31,11 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    Stale,
     Took,
     changed_back,
     failure,
+    is_fresh,
     is_ours,
     setting_of,
     to_repeat,
@@ -171,8 +173,8 @@ class Hold:
             return await self._watchdog.repeat()
         with suppress(ProviderError):  # the account is as it should be all the same
             account = await self._client.get()
-            if put := to_repeat(self._held(), account):
-                await self._client.put(put.account.fields())
+            if put := to_repeat(self._held(), account, self._clock.moment()):
+                await self._put(put)
         return None
 
     # --- inside ----------------------------------------------------------------------
@@ -200,9 +202,9 @@ class Hold:
                 self._fault("get")
                 answer = await self._get()
                 self._fault("got")
-            case Put(account):
+            case Put() as put:
                 self._fault("put")
-                answer = await self._put(account)
+                answer = await self._put(put)
                 self._fault("answered")
             case Keep(record, then):
                 self._fault("keep")
@@ -222,9 +224,11 @@ class Hold:
             return failure(exc)
         return Shown(self._read)
 
-    async def _put(self, account: Account) -> Answer:
+    async def _put(self, put: Put) -> Answer:
+        if not is_fresh(put, self._clock.moment()):
+            return Stale()
         try:
-            await self._client.put(account.fields())
+            await self._client.put(put.account.fields())
         except ProviderError as exc:
             return failure(exc)
         return Accepted()

@@ -27,6 +27,7 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    Stale,
     ending_of,
     is_earlier,
     is_ours,
@@ -71,6 +72,8 @@ class Restoring:
                 return self._shown(account, now)
             case Get(), Failed() as failed:
                 return self._failed(failed, now)
+            case Put(), Stale():
+                return replace(self, action=GET)
             case Put(), Accepted():
                 return replace(self, action=GET, put=now, is_accepted=True)
             case Put(), Failed() as failed:
@@ -111,7 +114,8 @@ class Restoring:
             return replace(self, action=Pause(left))
         if self.is_accepted:
             return self._failed(_NOT_APPLIED, now)
-        return replace(self, action=Put(with_setting(account, self.record.root)))
+        whole = with_setting(account, self.record.root)
+        return replace(self, action=Put(whole, now))
 
     def _may_arrive(self, now: Moment) -> bool:
         """Whether the PUT of the run, which nobody saw arrive, still can."""

@@ -12,7 +12,8 @@ The rules that they keep:
 - what is restored is always the root, never another devhook's URI;
 - comparison is byte for byte with the URI we put or, where the API writes it in another
   form, by the path secret in it; never "looks like a tunnel";
-- a PUT replaces seven fields: it carries the five others of the GET right before it;
+- a PUT replaces seven fields: it carries the five others of the GET right before it,
+  and is not sent once that GET is old: whoever was stopped in between looks again;
 - what became of a PUT that was not answered is unknown until a GET shows our URI, or
   until the in-flight bound has passed and a GET does not show it;
 - at least a second lies between our PUTs: the sender's copy of the setting follows them
@@ -24,7 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from devhook.core.clock import Moment
+from devhook.core.clock import Moment, elapsed
 from devhook.core.marker import is_marked
 from devhook.core.model import Account, Setting, Stage, Takeover
 from devhook.core.path_secret import same_secret
@@ -39,6 +40,9 @@ from devhook.errors import (
 
 OURS: Final = "POST"
 SPACING: Final = 1.0
+FRESH: Final = 5.0
+"""Seconds for which a GET justifies a PUT."""
+
 ENDS: Final = (Stage.RESTORED, Stage.SUPERSEDED)
 """Stages nothing more is to be done about."""
 
@@ -68,9 +72,13 @@ GET: Final = Get()
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Replace the seven fields by those of this account."""
+    """Replace the seven fields by those of this account.
+
+    `looked` is when the account was read; see `is_fresh`.
+    """
 
     account: Account
+    looked: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,11 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """A PUT was not sent, since it was not fresh any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A PUT was answered 200."""
 
@@ -161,7 +174,7 @@ class Rested:
     """A pause is over."""
 
 
-Answer: TypeAlias = Shown | Accepted | Failed | Kept | Rested
+Answer: TypeAlias = Shown | Stale | Accepted | Failed | Kept | Rested
 
 
 def failure(exc: ProviderError) -> Failed:
@@ -177,6 +190,12 @@ def failure(exc: ProviderError) -> Failed:
             return Failed(Fail.ANSWERED, exc.message, exc.hint)
         case _:
             return Failed(Fail.UNKNOWN, exc.message, exc.hint)
+
+
+def is_fresh(put: Put, now: Moment) -> bool:
+    """Whether it may still be sent: to be asked right before that, after any wait."""
+    age = elapsed(put.looked, now)
+    return age is not None and age <= FRESH
 
 
 # --- reading an account ---------------------------------------------------------------
@@ -311,8 +330,11 @@ def adopted(
     )
 
 
-def to_repeat(record: Takeover, account: Account) -> Put | None:
-    """The root once more, for a sender that still goes by our setting."""
+def to_repeat(record: Takeover, account: Account, now: Moment) -> Put | None:
+    """The root once more, for a sender that still goes by our setting.
+
+    `account` was read just now.
+    """
     if account.id == record.account_id and setting_of(account) == record.root:
-        return Put(account)
+        return Put(account, now)
     return None

@@ -27,6 +27,7 @@ from devhook.core.takeover import (
     Rested,
     Shown,
     Sight,
+    Stale,
     Took,
     is_earlier,
     is_ours,
@@ -48,10 +49,6 @@ from devhook.errors import (
 SEEN_WITHIN: Final = 10.0
 """Seconds in which our setting must show after the PUT."""
 
-FRESH: Final = 5.0
-"""Seconds for which a GET justifies a PUT: whoever was stopped in between looks again.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
@@ -69,9 +66,10 @@ class Taking:
     """A takeover under way, of an account that was classified as `before` shows.
 
     GET, record, GET again, record of the PUT, PUT, GET until it shows. `root` is what
-    is to be restored, None what the account itself says. `rejects` is set when the API
-    did not like the PUT: perhaps it is the marker's fragment; perhaps it was applied.
-    `is_accepted` is a PUT that was answered 200, so that none is under way.
+    is to be restored, None what the account itself says. `unsent` is the record before
+    that of the PUT, to go back to when this one is not sent. `rejects` is set when the
+    API did not like the PUT: perhaps it is the marker's fragment; perhaps it was
+    applied. `is_accepted` is a PUT that was answered 200, so that none is under way.
     """
 
     who: Who
@@ -80,7 +78,7 @@ class Taking:
     root: Setting | None = None
     record: Takeover | None = None
     action: Action = GET
-    looked: Moment | None = None
+    unsent: Takeover | None = None
     looks: int = 0
     unknown: str | None = None
     rejects: bool = False
@@ -93,7 +91,12 @@ class Taking:
             case Get(), Failed() as failed:
                 return self._unread(failed, now)
             case Keep(then=then), Kept(record):
-                return self._kept(record, then, now)
+                unsent = self.record if isinstance(then, Put) else None
+                return replace(self, record=record, unsent=unsent, action=then)
+            case Put(), Stale():
+                # The record on disk says more than is so, which harms nobody.
+                before = self.unsent or self._held()
+                return replace(self, record=before, action=GET)
             case Put(), Accepted() | Failed() if self._held().stage is Stage.RESTORING:
                 return self._failed(TakeoverError, _DAMAGED, _COMPARE)
             case Put(), Accepted():
@@ -112,7 +115,7 @@ class Taking:
             case Stage.PREPARED:
                 return self._again(account, now)
             case Stage.RESTORING:
-                return self._repaired(self.record, account)
+                return self._repaired(self.record, account, now)
             case _:
                 return self._after(self.record, account, now)
 
@@ -145,24 +148,13 @@ class Taking:
         )
         if not is_as_before or self.looks == 3:
             return self._undone(ChangedElsewhere, _CHANGING, _LOOK, now)
-        fresh = replace(self, before=account, looked=now, looks=self.looks + 1)
+        again = replace(self, before=account, looks=self.looks + 1)
         if not same_before_put(account, self.before):
-            return replace(fresh, action=GET)
+            return replace(again, action=GET)
         mine = Setting(uri=record.mine, method=OURS)
-        put = Put(with_setting(account, mine))
+        put = Put(with_setting(account, mine), now)
         sent = moved(record, Stage.PUT_SENT, now)
-        return replace(fresh, action=Keep(sent, put))
-
-    def _kept(self, record: Takeover, then: Action, now: Moment) -> "Taking":
-        if isinstance(then, Put) and not self._is_fresh(now):
-            # Nothing was sent: the record says less than it could, which harms nobody.
-            before = replace(self._held(), id=record.id)
-            return replace(self, record=before, action=GET)
-        return replace(self, record=record, action=then)
-
-    def _is_fresh(self, now: Moment) -> bool:
-        age = None if self.looked is None else elapsed(self.looked, now)
-        return age is not None and age <= FRESH
+        return again._keep(sent, put)
 
     def _after(self, record: Takeover, account: Account, now: Moment) -> "Taking":
         match sight(self.before, record.mine, account):
@@ -198,15 +190,15 @@ class Taking:
         if age is not None and age < SPACING:
             return replace(self, action=Pause(SPACING - age))
         bare = replace(record, mine=without_marker(record.mine), put=now)
-        put = Put(with_setting(account, Setting(uri=bare.mine, method=OURS)))
-        return replace(self, before=account, looked=now)._keep(bare, put)
+        put = Put(with_setting(account, Setting(uri=bare.mine, method=OURS)), now)
+        return replace(self, before=account)._keep(bare, put)
 
-    def _repaired(self, record: Takeover, account: Account) -> "Taking":
+    def _repaired(self, record: Takeover, account: Account, now: Moment) -> "Taking":
         """Put back what our PUT cost the account, and the root with it."""
         if not is_ours(record, account.webhook_uri):
             return self._failed(TakeoverError, _DAMAGED, _COMPARE)
         whole = replace(account, **lost(self.before, account))
-        return replace(self, action=Put(with_setting(whole, record.root)))
+        return replace(self, action=Put(with_setting(whole, record.root), now))
 
     def _not_accepted(self, failed: Failed, now: Moment) -> "Taking":
         """Refused and throttled is not applied; of all else only a GET can tell.

@@ -24,6 +24,7 @@ from devhook.core.takeover import (
     Restored,
     Took,
     adopted,
+    is_fresh,
     is_ours,
     with_setting,
 )
@@ -41,6 +42,7 @@ from tests.core.takeover_state import (
     BOUND,
     INITIAL,
     NOW,
+    STALE,
     Cell,
     Left,
     Phase,
@@ -80,7 +82,8 @@ class World:
     """How many sessions, how many faults; and, to make a mutant, other machines.
 
     `reads_again`: a run that is about to send its PUT reads the record on disk again,
-    and keeps its own anew where a guardian at work has kept another.
+    and keeps its own anew where a guardian at work has kept another. `asks_again`: who
+    is about to send a PUT asks whether the look that justifies it is fresh.
     """
 
     sessions: int
@@ -88,6 +91,7 @@ class World:
     taking: type[Taking] = Taking
     known_bound: float = BOUND
     reads_again: bool = True
+    asks_again: bool = True
     restoring: Callable[[Restoring, State], Restoring] | None = None
     unchecked: frozenset[str] = frozenset({"W1"})
 
@@ -213,12 +217,17 @@ class World:
                     told = _changed(told, who, disk=to_keep(taking))
                 after = then(told, kept(to_keep(taking)))
                 yield Move(f"{name} tells its guardian {record.stage}", False, after)
-            case Put(account):
-                leaving = _changed(before_put(state, who, account), who, blind=0)
+            case Put() as due if self._is_old(due):
+                yield Move(f"{name} looks again", False, then(state, STALE))
+            case Put() as due:
+                leaving = _changed(before_put(state, who, due), who, blind=0)
                 put = to_put(taking)
                 yield from sent(leaving, who, name, put, me.blind, then)
             case _:
                 pass
+
+    def _is_old(self, put: Put) -> bool:
+        return self.asks_again and not is_fresh(put, NOW)
 
     def _taking_at(self, state: State, who: int, taking: Cell[Taking]) -> State:
         match taking.value.action:
@@ -319,8 +328,10 @@ class World:
                 if state.left.fulls:
                     full = then(state.spent("fulls"), answer)
                     yield Move(f"{name} finds the disk full", True, full)
-            case Put(account):
-                leaving = _changed(before_put(state, who, account), who, blinded=0)
+            case Put() as due if self._is_old(due):
+                yield Move(f"{name} looks again", False, then(state, STALE))
+            case Put() as due:
+                leaving = _changed(before_put(state, who, due), who, blinded=0)
                 put = to_put(restoring)
                 yield from sent(leaving, who, name, put, me.blinded, then)
             case _:

@@ -62,7 +62,8 @@ class ToPredecessor(Restoring):
         machine = super()._ours(account, now)
         if not isinstance(machine.action, Put) or self.alive is None:
             return machine
-        return replace(machine, action=Put(with_setting(account, self.alive)))
+        put = Put(with_setting(account, self.alive), now)
+        return replace(machine, action=put)
 
 
 def to_predecessor(machine: Restoring, state: State) -> Restoring:
@@ -89,8 +90,9 @@ def turned(kind: type[Restoring]) -> Callable[[Restoring, State], Restoring]:
 def _putting(machine: Restoring, others: Account) -> Restoring:
     if not isinstance(machine.action, Put):
         return machine
-    setting = setting_of(machine.action.account)
-    return replace(machine, action=Put(with_setting(others, setting)))
+    put = machine.action
+    whole = with_setting(others, setting_of(put.account))
+    return replace(machine, action=replace(put, account=whole))
 
 
 def _values(machine: Restoring) -> dict[str, Any]:

@@ -99,11 +99,13 @@ def _held_restore(
     return state
 
 
-def before_put(state: State, who: int, account: Account) -> State:
+def before_put(state: State, who: int, put: Put) -> State:
     disk = state.sessions[who].disk
     if disk is None:
         return _broken(state, "I1: a PUT without a record")
-    is_takeover = account.webhook_uri == disk.value.mine
+    if put.looked != NOW:
+        return _broken(state, "I2: a PUT goes by what the account said long ago")
+    is_takeover = put.account.webhook_uri == disk.value.mine
     if is_takeover and disk.value.stage is not Stage.PUT_SENT:
         return _broken(state, "I1: the record does not say that a PUT is sent")
     return state

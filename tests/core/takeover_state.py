@@ -27,6 +27,7 @@ from devhook.core.takeover import (
     Rested,
     Restored,
     Shown,
+    Stale,
 )
 from devhook.core.taking import Taking
 
@@ -165,6 +166,7 @@ class State(NamedTuple):
 # --- answers --------------------------------------------------------------------------
 
 ACCEPTED: Final[Cell[Answer]] = cell(Accepted())
+STALE: Final[Cell[Answer]] = cell(Stale())
 UNKNOWN: Final[Cell[Answer]] = cell(Failed(Fail.UNKNOWN, "no answer"))
 ANSWERED: Final[Cell[Answer]] = cell(Failed(Fail.ANSWERED, "internal error"))
 REJECTED: Final[Cell[Answer]] = cell(Failed(Fail.REJECTED, "bad request"))
@@ -229,7 +231,7 @@ def plain_taking(taking: Taking) -> Taking:
         before=before,
         record=taking.record and plain_record(taking.record),
         action=plain_action(taking.action),
-        looked=taking.looked if isinstance(taking.action, Keep) else None,
+        unsent=taking.unsent if isinstance(taking.action, Put) else None,
         looks=0 if is_sent else taking.looks,
         unknown=None,
     )
@@ -251,8 +253,9 @@ def plain_action(action: Action) -> Action:
     match action:
         case Keep(record, then):
             return Keep(plain_record(record), plain_action(then))
-        case Put(account):
-            return Put(replace(account, tm_update=None))
+        case Put(account, looked):
+            looked = looked if looked == NOW else _AGES[-1]
+            return Put(replace(account, tm_update=None), looked)
         case Restored(ending, setting):
             return Restored(ending, setting)
         case Pause():
@@ -319,7 +322,7 @@ def older_taking(taking: Cell[Taking] | None) -> Cell[Taking] | None:
     value = taking.value
     aged = replace(
         value,
-        looked=older(value.looked),
+        unsent=value.unsent and replace(value.unsent, put=older(value.unsent.put)),
         record=value.record and replace(value.record, put=older(value.record.put)),
         action=_older_action(value.action),
     )
@@ -342,10 +345,14 @@ def older_restoring(restoring: Cell[Restoring] | None) -> Cell[Restoring] | None
 
 
 def _older_action(action: Action) -> Action:
-    if isinstance(action, Keep):
-        record = replace(action.record, put=older(action.record.put))
-        return Keep(record, action.then)
-    return action
+    match action:
+        case Keep(record, then):
+            aged = replace(record, put=older(record.put))
+            return Keep(aged, _older_action(then))
+        case Put(account, looked):
+            return Put(account, older(looked) or looked)
+        case _:
+            return action
 
 
 @cache

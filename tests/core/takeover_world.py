@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from devhook.core.model import Account, Setting
-from devhook.core.takeover import Answer, Failed, Put, with_setting
+from devhook.core.takeover import Answer, Failed, with_setting
 from tests.core.takeover_state import (
     ACCEPTED,
     ANSWERED,
@@ -72,12 +72,8 @@ def of_late_puts(state: State) -> Iterator[Move]:
 
 
 def of_time(state: State) -> Iterator[Move]:
-    """It passes unless a PUT is about to leave, or one under way is at its bound."""
+    """It passes unless a PUT under way is at its bound."""
     if any(late.is_old for late in state.late):
-        return
-    if any(
-        _is_leaving(me.taking) or _is_leaving(me.restoring) for me in state.sessions
-    ):
         return
     aged = state._replace(
         sessions=tuple(older_session(me) for me in state.sessions),
@@ -171,10 +167,6 @@ def unread(state: State, name: str, then: Then) -> Iterator[Move]:
 def _is_put(machine: Cell[Machine] | None) -> bool:
     """Whether the next that it does is a PUT, or the record of one."""
     return machine is not None and put_of(machine.value.action) is not None
-
-
-def _is_leaving(machine: Cell[Machine] | None) -> bool:
-    return machine is not None and isinstance(machine.value.action, Put)
 
 
 def _order(late: Late) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from devhook.core.takeover import (
     Put,
     Rested,
     Restored,
+    Stale,
 )
 from tests.core.restores import (
     ANSWERED,
@@ -81,7 +82,7 @@ def test_what_has_ended_stays_as_it_is(stage: Stage, ending: Restored) -> None:
 def test_our_webhook_is_replaced_by_the_root(uri: str) -> None:
     """With the other five as the same look shows them."""
     found = shown(uri=uri, method="POST", name="Renamed")
-    assert after(restoring(), found).action == Put(account(name="Renamed"))
+    assert after(restoring(), found).action == Put(account(name="Renamed"), LATER)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_root_is_restored_as_it_was(root: Setting) -> None:
     """Empty is a legal original, and so is each method; then it is recognised."""
     left = replace(record(Stage.RESTORING, put=moment()), root=root)
     machine = after(begin_restoring(left, LATER, bound=BOUND), MINE_SHOWN)
-    assert machine.action == Put(account(root.uri, root.method))
+    assert machine.action == Put(account(root.uri, root.method), LATER)
     machine = after(machine, Accepted(), shown(uri=root.uri, method=root.method))
     assert kept_as(machine) == (Stage.RESTORED, Restored(Ending.RESTORED, root))
 
@@ -204,7 +205,9 @@ def test_a_second_lies_between_our_puts() -> None:
     machine = restoring(put=moment(0.4), at=moment(0.5))
     seconds, machine = rested(after(machine, MINE_SHOWN, at=moment(0.5)))
     assert seconds == pytest.approx(SPACING - 0.1)
-    assert after(machine, MINE_SHOWN, at=moment(1.4)).action == Put(account())
+    assert after(machine, MINE_SHOWN, at=moment(1.4)).action == Put(
+        account(), moment(1.4)
+    )
 
 
 @pytest.mark.parametrize("days", [-1, 1], ids=["back", "forward"])
@@ -213,6 +216,15 @@ def test_a_wall_clock_that_is_set_does_not_hold_up_a_put(days: int) -> None:
     early, late = moment(0.5, days=days), moment(SPACING, days=days)
     assert isinstance(after(restoring(at=early), MINE_SHOWN, at=early).action, Pause)
     assert isinstance(after(restoring(at=late), MINE_SHOWN, at=late).action, Put)
+
+
+def test_a_put_is_not_sent_on_an_old_look() -> None:
+    """Who stood still before it looks again, and leaves what was set meanwhile."""
+    now = moment(2000)
+    machine = after(putting(), Stale(), at=now)
+    assert machine.action == GET
+    assert kept_as(after(machine, FOREIGN_SHOWN, at=now))[0] is Stage.SUPERSEDED
+    assert after(machine, MINE_SHOWN, at=now).action == Put(account(), now)
 
 
 def test_a_put_that_was_accepted_is_looked_after() -> None:
@@ -246,8 +258,8 @@ def test_a_put_of_the_root_that_was_not_answered_is_waited_for() -> None:
     _, machine = rested(after(putting(), UNKNOWN, None))
     seconds, machine = rested(after(machine, MINE_SHOWN, at=moment(1000 + BOUND - 1)))
     assert seconds == 1.0
-    machine = after(machine, MINE_SHOWN, at=moment(1000 + BOUND))
-    assert machine.action == Put(account())
+    now = moment(1000 + BOUND)
+    assert after(machine, MINE_SHOWN, at=now).action == Put(account(), now)
 
 
 def test_a_put_that_was_answered_may_follow_the_next_look() -> None:

@@ -7,7 +7,7 @@ import pytest
 from devhook.core import takeover as core
 from devhook.core.clock import Moment, elapsed
 from devhook.core.model import Account, Setting, Stage
-from devhook.core.takeover import Fail, Sight
+from devhook.core.takeover import FRESH, Fail, Sight
 from devhook.errors import ProviderError, Refused, Rejected, Throttled, Unreachable
 from tests.core.takeovers import (
     FOREIGN,
@@ -226,7 +226,24 @@ def test_the_record_of_another_machine_is_one_to_restore() -> None:
 def test_a_root_is_put_once_more_only_where_it_still_stands() -> None:
     """A sender that did not hear of it is told; nobody else is run over."""
     restored = record(Stage.RESTORED)
-    assert core.to_repeat(restored, account(name="N")) == core.Put(account(name="N"))
-    assert core.to_repeat(restored, account(FOREIGN)) is None
-    assert core.to_repeat(restored, account(ROOT.uri, "POST")) is None
-    assert core.to_repeat(restored, replace(account(), id="other")) is None
+    named, now = account(name="N"), moment()
+    assert core.to_repeat(restored, named, now) == core.Put(named, now)
+    assert core.to_repeat(restored, account(FOREIGN), now) is None
+    assert core.to_repeat(restored, account(ROOT.uri, "POST"), now) is None
+    assert core.to_repeat(restored, replace(account(), id="other"), now) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "is_fresh"),
+    [
+        (moment(FRESH), True),
+        (moment(FRESH + 0.1), False),
+        (moment(FRESH, days=1), True),
+        (moment(FRESH, days=-1), True),
+        (moment(1, boot="next", days=-1), False),
+    ],
+    ids=["fresh", "old", "clock forward", "clock back", "a clock that cannot tell"],
+)
+def test_a_look_justifies_a_put_for_some_seconds(now: Moment, is_fresh: bool) -> None:
+    """Ticks decide, which nobody sets and which count sleep."""
+    assert core.is_fresh(core.Put(ours(), moment()), now) is is_fresh

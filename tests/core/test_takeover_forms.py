@@ -10,6 +10,8 @@ from devhook.core.model import Stage
 from devhook.core.path_secret import path_secret, same_secret
 from devhook.core.restoring import begin_restoring
 from devhook.core.takeover import (
+    FRESH,
+    GET,
     SPACING,
     Accepted,
     Fail,
@@ -20,9 +22,10 @@ from devhook.core.takeover import (
     Put,
     Rested,
     Sight,
+    Stale,
     Took,
 )
-from devhook.core.taking import FRESH, SEEN_WITHIN, Taking
+from devhook.core.taking import SEEN_WITHIN, Taking
 from devhook.errors import (
     ChangedElsewhere,
     DevhookError,
@@ -36,7 +39,6 @@ from tests.core.takeovers import (
     WHO,
     account,
     after,
-    kept,
     moment,
     record,
     shown,
@@ -183,11 +185,11 @@ def test_a_colleague_who_was_quicker_is_not_overwritten() -> None:
 def test_a_second_put_that_became_stale_is_looked_at_again() -> None:
     """The first one stays on record: it may have been applied."""
     again = after(rejected(), shown(), at=moment(1.1))
-    late = again.then(kept(again), moment(1.2 + FRESH))
+    late = after(again, None, Stale(), at=moment(1.2 + FRESH))
+    assert late.action == GET
     assert late.record is not None
     assert late.record.stage is Stage.PUT_SENT
     assert late.record.mine == MINE
-    assert not isinstance(late.action, Put)
 
 
 # --- another account -----------------------------------------------------------------

@@ -141,6 +141,10 @@ MUTANTS = {
         World(sessions=1, left=Left(stops=1), reads_again=False),
         "I1: the record does not say that a PUT is sent",
     ),
+    "a PUT on whatever look, however old": (
+        World(sessions=1, left=Left(edits=1), asks_again=False),
+        "I2: a PUT goes by what the account said long ago",
+    ),
     "a PUT of two fields": (
         World(sessions=1, left=Left(), restoring=turned(TwoFields)),
         "I3: the PUT of a restore changes other fields",
