@@ -38,6 +38,7 @@ from devhook.core.model import Stage, Takeover
 from devhook.core.restoring import begin_restoring
 from devhook.core.takeover import (
     ENDS,
+    GET,
     Action,
     Answer,
     Get,
@@ -49,6 +50,7 @@ from devhook.core.takeover import (
     Restored,
     Shown,
     Stale,
+    in_time,
     is_fresh,
     to_repeat,
 )
@@ -231,7 +233,7 @@ class Guardian:
         match action:
             case Get():
                 _fault(f"{stage}.get")
-                answer = self._api.carry_out(action)
+                answer = self._get()
                 _fault(f"{stage}.got")
                 return answer
             case Put():
@@ -250,6 +252,10 @@ class Guardian:
                 return Rested()
             case _:
                 raise ValueError(f"no restore does {action}")
+
+    def _get(self) -> Answer:
+        asked = _moment()
+        return in_time(self._api.carry_out(GET), asked, _moment())
 
     def _put(self, put: Put) -> Answer:
         return self._api.carry_out(put) if is_fresh(put, _moment()) else Stale()
@@ -308,7 +314,7 @@ class Guardian:
     def _repeat(self) -> None:
         if self._record is None:
             return
-        shown = self._api.carry_out(Get())
+        shown = self._get()
         if isinstance(shown, Shown):
             put = to_repeat(self._record, shown.account, _moment())
             if put is not None:

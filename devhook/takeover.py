@@ -7,7 +7,6 @@ that a dead run left and when it was lost, the same machine is driven from here.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from devhook import system
@@ -35,6 +34,7 @@ from devhook.core.takeover import (
     Took,
     changed_back,
     failure,
+    in_time,
     is_fresh,
     is_ours,
     setting_of,
@@ -171,9 +171,10 @@ class Hold:
         """
         if self._watchdog is not None and not self._alone:
             return await self._watchdog.repeat()
-        with suppress(ProviderError):  # the account is as it should be all the same
-            account = await self._client.get()
-            if put := to_repeat(self._held(), account, self._clock.moment()):
+        shown = await self._get()
+        if isinstance(shown, Shown):
+            put = to_repeat(self._held(), shown.account, self._clock.moment())
+            if put is not None:
                 await self._put(put)
         return None
 
@@ -218,11 +219,12 @@ class Hold:
         return answer
 
     async def _get(self) -> Answer:
+        asked = self._clock.moment()
         try:
             self._read = await self._client.get()
         except ProviderError as exc:
             return failure(exc)
-        return Shown(self._read)
+        return in_time(Shown(self._read), asked, self._clock.moment())
 
     async def _put(self, put: Put) -> Answer:
         if not is_fresh(put, self._clock.moment()):

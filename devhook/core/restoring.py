@@ -72,7 +72,7 @@ class Restoring:
                 return self._shown(account, now)
             case Get(), Failed() as failed:
                 return self._failed(failed, now)
-            case Put(), Stale():
+            case Get() | Put(), Stale():
                 return replace(self, action=GET)
             case Put(), Accepted():
                 return replace(self, action=GET, put=now, is_accepted=True)

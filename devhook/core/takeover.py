@@ -43,6 +43,9 @@ SPACING: Final = 1.0
 FRESH: Final = 5.0
 """Seconds for which a GET justifies a PUT."""
 
+LONGEST_GET: Final = 12.0
+"""Seconds in which a GET is answered or given up: a later answer lay there, unread."""
+
 ENDS: Final = (Stage.RESTORED, Stage.SUPERSEDED)
 """Stages nothing more is to be done about."""
 
@@ -133,7 +136,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A PUT was not sent, since it was not fresh any more."""
+    """A PUT was not sent, or a GET does not count: what the account said is old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,13 @@ def is_fresh(put: Put, now: Moment) -> bool:
     """Whether it may still be sent: to be asked right before that, after any wait."""
     age = elapsed(put.looked, now)
     return age is not None and age <= FRESH
+
+
+def in_time(answer: Answer, asked: Moment, now: Moment) -> Answer:
+    """A GET's answer; Stale for an account that was read before the machine slept."""
+    age = elapsed(asked, now)
+    is_late = age is None or age > LONGEST_GET
+    return Stale() if is_late and isinstance(answer, Shown) else answer
 
 
 # --- reading an account ---------------------------------------------------------------

@@ -93,6 +93,8 @@ class Taking:
             case Keep(then=then), Kept(record):
                 unsent = self.record if isinstance(then, Put) else None
                 return replace(self, record=record, unsent=unsent, action=then)
+            case Get(), Stale():
+                return self
             case Put(), Stale():
                 # The record on disk says more than is so, which harms nobody.
                 before = self.unsent or self._held()

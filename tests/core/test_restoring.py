@@ -227,6 +227,11 @@ def test_a_put_is_not_sent_on_an_old_look() -> None:
     assert after(machine, MINE_SHOWN, at=now).action == Put(account(), now)
 
 
+def test_a_look_that_does_not_count_is_repeated() -> None:
+    """Whatever it showed was long ago."""
+    assert after(restoring(), Stale()) == restoring()
+
+
 def test_a_put_that_was_accepted_is_looked_after() -> None:
     """Only what shows the root ends it."""
     machine = after(putting(), Accepted())

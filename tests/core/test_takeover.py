@@ -7,7 +7,7 @@ import pytest
 from devhook.core import takeover as core
 from devhook.core.clock import Moment, elapsed
 from devhook.core.model import Account, Setting, Stage
-from devhook.core.takeover import FRESH, Fail, Sight
+from devhook.core.takeover import FRESH, LONGEST_GET, Fail, Sight
 from devhook.errors import ProviderError, Refused, Rejected, Throttled, Unreachable
 from tests.core.takeovers import (
     FOREIGN,
@@ -231,6 +231,15 @@ def test_a_root_is_put_once_more_only_where_it_still_stands() -> None:
     assert core.to_repeat(restored, account(FOREIGN), now) is None
     assert core.to_repeat(restored, account(ROOT.uri, "POST"), now) is None
     assert core.to_repeat(restored, replace(account(), id="other"), now) is None
+
+
+def test_an_answer_that_lay_unread_while_the_machine_slept_does_not_count() -> None:
+    """However quickly it came: an account is read when it is asked for."""
+    answers = (core.Shown(ours()), core.Failed(Fail.UNKNOWN, "no answer"))
+    for answer in answers:
+        assert core.in_time(answer, moment(), moment(LONGEST_GET)) == answer
+    late = [core.in_time(answer, moment(), moment(3600)) for answer in answers]
+    assert late == [core.Stale(), answers[1]]
 
 
 @pytest.mark.parametrize(

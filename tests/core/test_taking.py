@@ -212,6 +212,12 @@ def test_a_put_is_not_sent_on_an_old_look() -> None:
     assert again.action == Keep(record(Stage.PUT_SENT, put=now), Put(ours(), now))
 
 
+@pytest.mark.parametrize("taking", [begun(), prepared(), put()])
+def test_a_look_that_does_not_count_is_repeated(taking: Taking) -> None:
+    """Whatever it showed was long ago."""
+    assert after(taking, Stale(), at=moment()) == taking
+
+
 def test_a_put_that_was_not_sent_is_not_repeated_over_a_newer_setting() -> None:
     """The second look finds what a colleague set meanwhile, and nothing was changed."""
     taking = after(sent(), Stale(), shown(uri=FOREIGN), at=moment(FRESH + 1))
