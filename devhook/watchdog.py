@@ -123,6 +123,9 @@ class Watchdog:
 
     async def keep(self, record: Takeover) -> None:
         """Return when the guardian holds it. Raises GuardianLost."""
+        self.parked.clear()
+        if not self._is_of(record):
+            self._parks_itself = False
         self.record, self._kept = record, _future()
         self._tell(Order.KEEP, record=packed_record(record))
         await self._first_sign(self._kept)
@@ -235,8 +238,7 @@ class Watchdog:
             case {"what": Word.TROUBLE, "error": str(error)}:
                 self.trouble = error
             case {"what": Word.ENDED, "number": number, "restored": restored}:
-                self._move_on(read_record(message["record"]))
-                self._end(number, read_restored(restored))
+                self._end(number, read_restored(restored), message["record"])
             case {"what": Word.REPEATED}:
                 _settle(self._repeated, None)
             case _:
@@ -258,9 +260,11 @@ class Watchdog:
         for number, asked in self._asked.items():
             self._tell(asked.order, number=number)
 
-    def _end(self, number: int | None, restored: Restored) -> None:
+    def _end(self, number: int | None, restored: Restored, packed: Any) -> None:
         self._is_at_work = self._parks_itself = False
-        if number is None and not self._asked:
+        ended = read_record(packed)
+        self._move_on(ended)
+        if number is None and not self._asked and self._is_of(ended):
             self.parked.set()
         for asked in self._answered_by(number):
             _settle(asked.ended, restored)
@@ -272,7 +276,9 @@ class Watchdog:
         return [asked for other, asked in self._asked.items() if other <= number]
 
     def _move_on(self, record: Takeover) -> None:
-        if self._is_of(record):
+        """Not back: what the guardian has not heard yet is newer than what it says."""
+        is_heard = self._kept is None or self._kept.done()
+        if is_heard and self._is_of(record):
             self.record = record
 
     def _is_of(self, record: Takeover) -> bool:

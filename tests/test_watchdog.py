@@ -101,6 +101,41 @@ async def test_a_run_that_stood_still_learns_that_it_is_parked(tmp_path: Path) -
         assert r.watchdog.record.stage is Stage.PARKED
 
 
+async def test_a_parking_says_nothing_of_what_is_kept_after_it(tmp_path: Path) -> None:
+    """The account was taken again meanwhile: nobody is to take it from us."""
+    async with rig(tmp_path, clock=ManualClock(), silence=0.2) as r:
+        kept = await r.hold()
+        await r.watchdog.parked.wait()
+        await r.watchdog.keep(replace(kept, started_at=at(1), stage=Stage.PREPARED))
+        assert not r.watchdog.parked.is_set()
+
+
+async def test_a_parking_of_the_takeover_before_is_no_news(tmp_path: Path) -> None:
+    """It comes to its end while the next takeover is being told."""
+    async with rig(tmp_path, clock=ManualClock(), silence=0.2) as r:
+        kept = await r.hold()
+        r.sandbox.fault(method="GET", delay=0.5)
+        await until(lambda: r.stage() is Stage.RESTORING)
+        following = replace(kept, started_at=at(1), stage=Stage.PREPARED)
+        await r.watchdog.keep(following)
+        assert r.fields == ACME.fields()
+        assert r.watchdog.record == following
+        assert not r.watchdog.parked.is_set()
+
+
+async def test_a_record_does_not_move_back(tmp_path: Path) -> None:
+    """What is told and not yet heard is newer than what the guardian says."""
+    async with rig(tmp_path, clock=ManualClock(), silence=0.2) as r:
+        kept = await r.hold()
+        r.sandbox.fault(method="GET", delay=0.5)
+        await until(lambda: r.stage() is Stage.RESTORING)
+        again = replace(kept, error="told once more")
+        await r.watchdog.keep(again)
+        assert r.fields == ACME.fields()
+        assert r.watchdog.record == again
+        assert r.watchdog.parked.is_set()
+
+
 async def test_a_run_that_lives_is_never_parked(tmp_path: Path) -> None:
     """It beats, and its guardian answers."""
     clock = ManualClock()
