@@ -47,6 +47,11 @@ Killed in the middle of a PUT, it would leave one that may land at any later tim
 """
 
 DEATHS: Final = 4
+"""In quick succession: one that had lived for minutes begins the count anew."""
+
+_LIVED: Final = 120.0
+_OVERSLEPT: Final = 5.0
+"""Seconds too late after which we stood still: timers come before what was said."""
 
 _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -157,12 +162,16 @@ class Watchdog:
 
     async def run(self) -> None:
         """Start it, listen to it; when it is gone, start another."""
-        for _ in range(DEATHS):
+        deaths = 0
+        while deaths < DEATHS:
+            born = self._clock.monotonic()
             try:
                 await self._lived()
             except OSError as exc:
                 self.trouble = exc.strerror or str(exc)
             self._ready.clear()
+            has_lived = self._clock.monotonic() - born > _LIVED
+            deaths = 1 if has_lived else deaths + 1
             if self._is_left:
                 return
         self.lost.set()
@@ -178,8 +187,12 @@ class Watchdog:
         """Say that we live; end a guardian that has not said anything for long."""
         while True:
             self._tell(Order.BEAT)
+            due = self._clock.monotonic() + BEAT_EVERY
             await self._clock.sleep(BEAT_EVERY)
-            if self._clock.monotonic() - self._heard_at > BUSY_FOR:
+            now = self._clock.monotonic()
+            if now > due + _OVERSLEPT:
+                self._heard_at = now
+            elif now - self._heard_at > BUSY_FOR:
                 self._kill()
 
     def leave(self) -> None:
@@ -295,11 +308,18 @@ class Watchdog:
         """Wait for it; a guardian that gives none is ended, for the next one."""
         while True:
             await self.ready()
-            if await _comes(sign, ANSWERS_WITHIN):
+            if await self._comes(sign, ANSWERS_WITHIN):
                 return sign.result()
-            if self._is_at_work and await _comes(sign, BUSY_FOR):
+            if self._is_at_work and await self._comes(sign, BUSY_FOR):
                 return sign.result()
             self._kill()
+
+    async def _comes(self, sign: "asyncio.Future[None]", within: float) -> bool:
+        while True:
+            due = self._clock.monotonic() + within
+            done, _ = await asyncio.wait([sign], timeout=within)
+            if done or self._clock.monotonic() <= due + _OVERSLEPT:
+                return bool(done)
 
     def _kill(self) -> None:
         self._ready.clear()
@@ -353,11 +373,6 @@ async def open_watchdog(
 
 def _future() -> "asyncio.Future[Any]":
     return asyncio.get_running_loop().create_future()
-
-
-async def _comes(sign: "asyncio.Future[None]", within: float) -> bool:
-    done, _ = await asyncio.wait([sign], timeout=within)
-    return bool(done)
 
 
 def _settle(future: "asyncio.Future[Any] | None", value: object) -> None:

@@ -82,8 +82,21 @@ async def test_one_that_says_nothing_for_long_is_given_up(tmp_path: Path) -> Non
     async with rig(tmp_path, clock=clock) as r:
         await r.watchdog.ready()
         r.guardians[0].send_signal(signal.SIGSTOP)
-        await until(lambda: advanced(clock, BUSY_FOR + 1) and len(r.guardians) == 2)
+        await until(lambda: advanced(clock, BEAT_EVERY) and len(r.guardians) == 2)
         r.guardians[0].wait()
+
+
+async def test_what_was_said_while_the_run_stood_still_is_read_first(
+    tmp_path: Path,
+) -> None:
+    """After a Ctrl-Z the beat comes before what the guardian said meanwhile."""
+    clock = ManualClock()
+    async with rig(tmp_path, clock=clock) as r:
+        await r.hold()
+        for _ in range(DEATHS):
+            clock.advance(BUSY_FOR + 1)
+            await r.watchdog.keep(record(r.sandbox, Stage.ACTIVE))
+        assert len(r.guardians) == 1
 
 
 def advanced(clock: ManualClock, seconds: float) -> bool:
@@ -106,6 +119,18 @@ async def test_after_some_deaths_there_is_none(tmp_path: Path) -> None:
         with pytest.raises(GuardianLost):
             await r.watchdog.keep(record(r.sandbox, Stage.ACTIVE))
         await r.watchdog.repeat()
+
+
+async def test_deaths_count_in_quick_succession_alone(tmp_path: Path) -> None:
+    """A guardian a day is no reason to end a session of weeks."""
+    clock = ManualClock()
+    async with rig(tmp_path, clock=clock) as r:
+        for number in range(DEATHS + 1):
+            await r.follower(number + 1)
+            clock.advance(3600.0)
+            r.guardians[number].kill()
+        await r.follower(DEATHS + 2)
+        assert not r.watchdog.lost.is_set()
 
 
 async def refused(watchdog: Watchdog) -> None:
