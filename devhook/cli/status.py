@@ -68,33 +68,49 @@ def status(run: Run, wait: str | None, history: bool) -> int:
 
 
 def _status(run: Run) -> Status:
-    from devhook.cli.lines import rfc3339
-    from devhook.core.account_api import mask_url
     from devhook.store.live import running
     from devhook.store.takeovers import Takeovers
     from devhook.system import is_alive
 
     settings = run.settings
-    state = settings.paths.state
+    profile, api_url, state = settings.profile, settings.api_url, settings.paths.state
     records = Takeovers(state).open_records()
-    live = [s for s in running(state, is_alive) if s.profile == settings.profile]
-    if live:
+    sessions = running(state, is_alive)
+    if live := [session for session in sessions if session.profile == profile]:
         return _of_live(run, live[-1], records)
-    profile, api_url = settings.profile, settings.api_url
-    ours = [r for r in records if r.profile == profile or r.api_url == api_url]
-    if ours:
-        record = ours[-1]
-        return Status(
-            profile=record.profile,
-            account=record.account_id,
-            state="open",
-            session=record.session_id,
-            since=rfc3339(record.started_at),
-            webhook_uri=mask_url(record.mine.partition("#")[0]),
-            original=_original(record),
-            guardian=_guardian(record),
-        )
-    return _of_account(run)
+    left = [
+        record
+        for record in records
+        if (record.profile == profile or record.api_url == api_url)
+        and not is_alive(record.process)
+    ]
+    if left:
+        return _of_record(left[-1])
+    if settings.credential is None:
+        run.warn("no credential: what the account says was not looked at")
+        return Status(profile=profile)
+    account = _account(run)
+    for session in sessions:
+        if (session.api_url, session.account_id) == (api_url, account.id):
+            return _of_live(run, session, records)  # another profile's
+    return _of_account(run, account)
+
+
+def _of_record(record: "Takeover") -> Status:
+    """What a session that is gone has left."""
+    from devhook.cli.lines import rfc3339
+    from devhook.core.account_api import mask_url
+
+    return Status(
+        profile=record.profile,
+        account=record.account_id,
+        state="open",
+        session=record.session_id,
+        since=rfc3339(record.started_at),
+        webhook_uri=mask_url(record.mine.partition("#")[0]),
+        original=_original(record),
+        guardian=_guardian(record),
+    )
 
 
 def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
@@ -126,17 +142,13 @@ def _of_live(run: Run, live: "Live", records: "list[Takeover]") -> Status:
     )
 
 
-def _of_account(run: Run) -> Status:
+def _of_account(run: Run, account: "Account") -> Status:
     """No session of this machine: what the account itself says."""
     from devhook.core.account_api import mask_url
     from devhook.core.origin import origin_of
     from devhook.store.takeovers import Takeovers
 
     settings = run.settings
-    if settings.credential is None:
-        run.warn("no credential: what the account says was not looked at")
-        return Status(profile=settings.profile)
-    account = _account(run)
     records = Takeovers(settings.paths.state).of_account(settings.api_url, account.id)
     origin = origin_of(account, records)
     root, state = origin.root, "idle"
