@@ -11,12 +11,14 @@ import pytest
 
 from devhook.core.guarding import Order, Word, packed_record
 from devhook.core.model import Stage
-from devhook.core.takeover import Ending
+from devhook.core.takeover import FRESH, Ending
 from tests.guarded import ACME, guarded, post
 from tests.running import until
 
 BUSY: Final[dict[str, Any]] = {"retry_after": 60, "status": 429}
 """An API that asks for a pause longer than any test."""
+
+COLLEAGUE: Final = "https://colleague.example/hook"
 
 
 # --- an API that is away -------------------------------------------------------------
@@ -201,6 +203,24 @@ async def test_a_guardian_that_was_made_to_stop_goes_on_where_it_was(
         await until(lambda: state_of(p.guarded.process.pid) == "T")
         p.guarded.process.send_signal(signal.SIGCONT)
         assert (await p.guarded.ended())[0].ending is Ending.RESTORED
+
+
+async def test_a_guardian_that_stood_still_before_its_put_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a colleague set meanwhile stays."""
+    monkeypatch.setenv("DEVHOOK_FAULT", "guardian.restoring.put:stop")
+    async with post(tmp_path) as p:
+        await p.hold()
+        p.guarded.tell(Order.RESTORE, number=1)
+        await p.guarded.hear(Word.RESTORING)
+        await until(lambda: state_of(p.guarded.process.pid) == "T")
+        p.sandbox.change(webhook_uri=COLLEAGUE)
+        await asyncio.sleep(FRESH + 0.1)  # its own clock has to show that
+        p.guarded.process.send_signal(signal.SIGCONT)
+        assert (await p.guarded.ended())[0].ending is Ending.FOREIGN
+        assert p.fields["webhook_uri"] == COLLEAGUE
+        assert not p.asked("PUT")
 
 
 async def test_a_guardian_that_was_made_to_fail_ends(

@@ -41,6 +41,10 @@ class Bench:
         return Hold(self.client, self.takeovers, SystemClock(), bound=bound)
 
     async def begin(self, hold: Hold, account: Account | None = None) -> None:
+        await self.prepare(hold, account)
+        await hold.point()
+
+    async def prepare(self, hold: Hold, account: Account | None = None) -> None:
         who = Who(
             api_url=self.sandbox.api_url,
             profile="default",
@@ -48,7 +52,6 @@ class Bench:
             process=this_process(),
         )
         await hold.prepare(account or await self.client.get(), URI, who)
-        await hold.point()
 
     def stage(self) -> Stage:
         return self.takeovers.history()[0].stage

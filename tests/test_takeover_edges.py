@@ -11,11 +11,13 @@ from devhook.core.guarding import Plan
 from devhook.core.model import Stage, Takeover
 from devhook.core.network import Credential, Network
 from devhook.core.takeover import Ending
-from devhook.errors import Refused, TakeoverError
+from devhook.errors import ChangedElsewhere, Refused, TakeoverError
+from devhook.spawn import start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock
 from devhook.takeover import Hold, recover
-from devhook.watchdog import Watchdog, start_guardian
+from devhook.watchdog import Watchdog
+from tests.clock import ManualClock
 from tests.running import until
 from tests.test_takeover import CUSTOMER, URI, bench, fields
 
@@ -46,6 +48,31 @@ async def test_a_refusal_does_not_forget_a_put_under_way(tmp_path: Path) -> None
         )
         assert restored.ending is Ending.RESTORED
         assert fields(b.sandbox.account) == fields(CUSTOMER)
+
+
+async def test_a_run_that_slept_before_its_put_looks_again(tmp_path: Path) -> None:
+    """What a colleague set meanwhile stays; of durations alone it would notice none."""
+    async with bench(tmp_path) as b:
+        clock = ManualClock()
+        hold = Hold(b.client, b.takeovers, clock, bound=60)
+        await b.prepare(hold)
+        clock.suspend(3600)
+        b.sandbox.change(webhook_uri="https://colleague.example/hook")
+        with pytest.raises(ChangedElsewhere):
+            await hold.point()
+        assert b.puts() == 0
+        assert b.stage() is Stage.RESTORED
+
+
+async def test_a_root_is_not_put_once_more_unseen(tmp_path: Path) -> None:
+    """Without a look nobody knows whether it still stands there."""
+    async with bench(tmp_path) as b:
+        hold = b.hold()
+        await b.begin(hold)
+        await hold.end()
+        b.sandbox.fault(status=503)
+        await hold.repeat()
+        assert b.puts() == 2
 
 
 async def test_a_colleagues_new_method_is_not_undone(tmp_path: Path) -> None:
