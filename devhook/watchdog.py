@@ -7,18 +7,14 @@ the newest record; after some deaths it is given up, and the run restores by its
 """
 
 import asyncio
-import os
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from devhook import system
 from devhook.core.clock import Clock
-from devhook.core.fault import VARIABLE
 from devhook.core.guarding import (
     BEAT_EVERY,
     Order,
@@ -34,6 +30,7 @@ from devhook.core.guarding import (
 from devhook.core.model import Takeover
 from devhook.core.takeover import ENDS, Restored
 from devhook.errors import DevhookError
+from devhook.spawn import Start, born, let_go, reaped, start_guardian
 from devhook.store.lock import rewrite
 
 READY_WITHIN: Final = 15.0
@@ -53,21 +50,7 @@ _LIVED: Final = 120.0
 _OVERSLEPT: Final = 5.0
 """Seconds too late after which we stood still: timers come before what was said."""
 
-_START: Final = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from devhook.guardian import main; main()"
-)
-_ROOT: Final = str(Path(__file__).parent.parent)
-_PASSED_ON: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", VARIABLE)
-"""What of the environment the guardian's modules read; a credential is none of it."""
-
 _LONGEST_LINE: Final = 1_048_576
-
-_LEFT: Final[list["subprocess.Popen[bytes]"]] = []
-"""Guardians that go on without us: an object that is collected would complain."""
-
-Start: TypeAlias = Callable[[tuple[int, ...]], "subprocess.Popen[bytes]"]
-"""Starts a guardian that keeps these descriptors open."""
 
 
 class GuardianLost(DevhookError):
@@ -202,39 +185,44 @@ class Watchdog:
             self._pipe.close()
 
     def let_go(self) -> None:
-        """One that goes on is nobody's child to wait for any more."""
-        if self._process is not None and self._process.poll() is None:
-            _LEFT.append(self._process)
+        """The run leaves; it may go on."""
+        if self._process is not None:
+            let_go(self._process)
 
     # --- inside ----------------------------------------------------------------------
 
     async def _lived(self) -> None:
-        """One guardian, from its start to its death.
-
-        Not a subprocess of asyncio's: that would be killed when its transport is
-        closed, and a guardian must outlive the loop.
-        """
-        loop = asyncio.get_running_loop()
-        process = self._start(self._inherited)
+        """One guardian, from its start to its death."""
+        process = await born(self._start, self._inherited)
         self._process, self._heard_at = process, self._clock.monotonic()
         self._is_at_work = False
         system.pair(process.pid)
-        words = asyncio.StreamReader(limit=_LONGEST_LINE)
-        await loop.connect_read_pipe(
+        with ExitStack() as pipes:
+            await self._listen(process, pipes)
+        self._kill()
+        await reaped(process)
+
+    async def _listen(
+        self, process: "subprocess.Popen[bytes]", pipes: ExitStack
+    ) -> None:
+        """To all it says, if it is ready in time."""
+        loop, words = asyncio.get_running_loop(), asyncio.StreamReader(_LONGEST_LINE)
+        reading, _ = await loop.connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(words), process.stdout
         )
+        pipes.callback(reading.close)
         self._pipe, _ = await loop.connect_write_pipe(
             asyncio.BaseProtocol, process.stdin
         )
+        pipes.callback(self._pipe.close)
+        if self._is_left:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(READY_WITHIN) as limit:
                 async for text in words:
                     limit.reschedule(None)
                     self._heard_at = self._clock.monotonic()
                     self._hear(read_line(text), process.pid)
-        self._pipe.close()
-        self._kill()
-        process.wait()
 
     def _hear(self, message: dict[str, Any], pid: int) -> None:
         match message:
@@ -325,20 +313,6 @@ class Watchdog:
         self._ready.clear()
         if self._process is not None:
             self._process.kill()  # nothing, once it is known to have ended
-
-
-def start_guardian(inherited: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-    """In a session of its own: no signal of a terminal or a group reaches it."""
-    return subprocess.Popen(  # noqa: S603  our own interpreter and module
-        [sys.executable, "-I", "-S", "-c", _START, _ROOT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
-        start_new_session=True,
-        pass_fds=inherited,
-    )
 
 
 @asynccontextmanager

@@ -24,9 +24,9 @@ from devhook.core.model import Setting, Stage, Takeover
 from devhook.core.network import Credential, Network
 from devhook.core.takeover import Restored
 from devhook.sandbox import Customer, Sandbox
+from devhook.spawn import Start, start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, moment, new_id, process_mark, this_process
-from devhook.watchdog import Start, start_guardian
 from tests.running import WITHIN
 
 ROOT: Final = Setting(uri="https://api.acme.example/voip?key=k", method="PUT")

@@ -21,7 +21,8 @@ FLOORS = (
     {"errors"},
     {"core"},
     {"wire"},
-    {"system", "config", "store", "provider", "tunnel", "relay", "sandbox", "shipped"},
+    {"system", "config", "store", "provider", "tunnel", "relay", "sandbox", "shipped"}
+    | {"spawn"},
     {"send", "watchdog"},
     {"capture", "forward", "takeover", "listen", "backfill", "doctor", "inspector"}
     | {"trigger"},

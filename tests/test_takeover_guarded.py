@@ -14,16 +14,10 @@ from devhook.core.model import Setting, Stage
 from devhook.core.network import Credential, Network
 from devhook.core.takeover import Ending
 from devhook.errors import Refused, StoreError
+from devhook.spawn import Start, start_guardian
 from devhook.system import SystemClock, is_alive
 from devhook.takeover import Hold, Look, recover
-from devhook.watchdog import (
-    DEATHS,
-    GuardianLost,
-    Start,
-    Watchdog,
-    open_watchdog,
-    start_guardian,
-)
+from devhook.watchdog import DEATHS, GuardianLost, Watchdog, open_watchdog
 from tests.matrix.holding import started
 from tests.running import until
 from tests.test_takeover import CUSTOMER, Bench, bench, fields

@@ -11,12 +11,9 @@ import pytest
 from devhook.core.guarding import BEAT_EVERY
 from devhook.core.model import Stage
 from devhook.core.takeover import Ending
+from devhook.spawn import start_guardian
 from devhook.system import SystemClock, this_process
-from devhook.watchdog import (
-    ANSWERS_WITHIN,
-    open_watchdog,
-    start_guardian,
-)
+from devhook.watchdog import ANSWERS_WITHIN, open_watchdog
 from tests.clock import ManualClock
 from tests.guarded import ACME, MINE, open_sandbox, plan, record
 from tests.running import until

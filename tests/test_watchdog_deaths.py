@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from devhook.core.guarding import BEAT_EVERY
 from devhook.core.model import Stage
@@ -119,6 +120,26 @@ async def test_after_some_deaths_there_is_none(tmp_path: Path) -> None:
         with pytest.raises(GuardianLost):
             await r.watchdog.keep(record(r.sandbox, Stage.ACTIVE))
         await r.watchdog.repeat()
+
+
+def test_a_guardian_leaves_no_descriptor_behind(tmp_path: Path) -> None:
+    """On the loop that a run has: a session of weeks may see many of them."""
+
+    async def follow() -> None:
+        async with rig(tmp_path) as r:
+            await r.follower(1)
+            before = open_files()
+            for number in range(2):
+                r.guardians[number].kill()
+                await r.follower(number + 2)
+            await until(lambda: open_files() == before)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(follow())
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_deaths_count_in_quick_succession_alone(tmp_path: Path) -> None:

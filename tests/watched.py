@@ -11,14 +11,10 @@ from devhook.core.clock import Clock
 from devhook.core.guarding import Plan
 from devhook.core.model import Stage, Takeover
 from devhook.sandbox import Sandbox
+from devhook.spawn import Start, start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, is_alive, process_mark
-from devhook.watchdog import (
-    Start,
-    Watchdog,
-    open_watchdog,
-    start_guardian,
-)
+from devhook.watchdog import Watchdog, open_watchdog
 from tests.guarded import MINE, open_sandbox, plan, record
 from tests.running import until
 

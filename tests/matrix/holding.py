@@ -21,10 +21,11 @@ from devhook.core.guarding import Plan
 from devhook.core.network import Credential, Network
 from devhook.core.taking import Who
 from devhook.provider.client import AccountClient
+from devhook.spawn import Start, start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock, this_process
 from devhook.takeover import Hold
-from devhook.watchdog import Start, open_watchdog, start_guardian
+from devhook.watchdog import open_watchdog
 from tests.matrix.deviant import with_two_fields
 
 URI: Final = "https://relay.example/t/lease/s3cret"
