@@ -25,7 +25,6 @@ from devhook.core.takeover import (
     Took,
     adopted,
     is_fresh,
-    is_ours,
     with_setting,
 )
 from devhook.core.taking import Taking, Who
@@ -67,6 +66,7 @@ from tests.core.takeover_world import (
     of_colleagues,
     of_late_puts,
     of_time,
+    outdated_look,
     sent,
     short,
     unread,
@@ -194,10 +194,7 @@ class World:
                     after_look(after, who, taking.value, state.register.value),
                 )
                 yield from unread(looking, name, then)
-                if state.left.stales and _is_ours(state, taking.value):
-                    old = shown(cell(taking.value.before))
-                    stale = then(looking.spent("stales"), old)
-                    yield Move(f"{name} reads an old copy", True, stale)
+                yield from outdated_look(looking, name, taking.value, then)
             case Keep(record, after_it) if not me.committed:
                 is_due = isinstance(after_it, Put) or record.stage is Stage.PREPARED
                 committed = _changed(state, who, committed=True, disk=to_keep(taking))
@@ -390,14 +387,6 @@ def _gone(state: State, who: int) -> State:
     me = state.sessions[who]
     disk = me.disk if me.disk is None or is_open(me) else closed(me.disk)
     return state.with_session(who, Session(phase=Phase.GONE, disk=disk))
-
-
-def _is_ours(state: State, taking: Taking) -> bool:
-    """Whether our PUT is there, so that an old copy would hide nobody else's."""
-    record, uri = taking.record, state.register.value.webhook_uri
-    if record is None or record.stage is not Stage.PUT_SENT:
-        return False
-    return is_ours(record, uri)
 
 
 def _is_alone(me: Session) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, NamedTuple
 
-from devhook.core.model import Account, Setting
-from devhook.core.takeover import Answer, Failed, with_setting
+from devhook.core.model import Account, Setting, Stage
+from devhook.core.takeover import Answer, Failed, is_ours, with_setting
+from devhook.core.taking import Taking
 from tests.core.takeover_state import (
     ACCEPTED,
     ANSWERED,
@@ -25,6 +26,7 @@ from tests.core.takeover_state import (
     older_session,
     outdated,
     put_of,
+    shown,
 )
 
 TUNNEL: Final = "https://tunnel.example/"
@@ -162,6 +164,18 @@ def unread(state: State, name: str, then: Then) -> Iterator[Move]:
         for answer in (ANSWERED, REFUSED, THROTTLED):
             error = then(state.spent("errors"), answer)
             yield Move(f"{name} reads: {_error(answer)}", True, error)
+
+
+def outdated_look(
+    state: State, name: str, taking: Taking, then: Then
+) -> Iterator[Move]:
+    """A copy from before our PUT, while this is there: it hides nobody else's."""
+    record, uri = taking.record, state.register.value.webhook_uri
+    if not state.left.stales or record is None or record.stage is not Stage.PUT_SENT:
+        return
+    if is_ours(record, uri):
+        old = then(state.spent("stales"), shown(cell(taking.before)))
+        yield Move(f"{name} reads an old copy", True, old)
 
 
 def _is_put(machine: Cell[Machine] | None) -> bool:

@@ -55,7 +55,6 @@ PLAN: Final[dict[str, st.SearchStrategy[Any]]] = {
     ),
     "bound": seconds,
     "guardian": texts,
-    "lock": st.none() | st.integers(min_value=0),
     "agents": st.lists(st.integers(min_value=1), max_size=3).map(tuple),
     "silence": seconds,
     "answered": seconds,
