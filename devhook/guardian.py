@@ -145,7 +145,6 @@ class Guardian:
         while self._line.is_open or self._later:
             with suppress(Gone):
                 self._heed(self._next())
-        self._name_myself()
         if self._restored is None or self._is_parked:
             self._restore(parks=False, number=None)
         self._end_agents()
@@ -287,7 +286,6 @@ class Guardian:
             try:
                 message = self._line.next(left)
             except Gone:
-                self._name_myself()
                 continue
             match message:
                 case {"what": Order.BEAT}:
@@ -321,14 +319,6 @@ class Guardian:
                 self._put(put)
 
     # --- alone -----------------------------------------------------------------------
-
-    def _name_myself(self) -> None:
-        """The lock that was inherited names who holds it now: no run any more."""
-        if self._plan.lock is not None:
-            with suppress(OSError):
-                text = f"\n{self._plan.guardian}\n".encode()
-                os.pwrite(self._plan.lock, text, 0)
-                os.ftruncate(self._plan.lock, len(text))
 
     def _end_agents(self) -> None:
         for pid, started in self._agents.items():

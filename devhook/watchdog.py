@@ -70,7 +70,7 @@ class Watchdog:
     """One guardian at a time, for one session."""
 
     def __init__(
-        self, plan: Plan, clock: Clock, inherited: tuple[int, ...], start: Start
+        self, plan: Plan, clock: Clock, lock: int | None, start: Start
     ) -> None:
         self.parked = asyncio.Event()
         """Set when the guardian restored by itself, the run having stood still."""
@@ -81,7 +81,7 @@ class Watchdog:
         """The newest: as it was told, or as the guardian moved it on."""
         self._plan = plan
         self._clock = clock
-        self._inherited = inherited
+        self._lock = lock
         self._start = start
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: asyncio.WriteTransport | None = None
@@ -193,7 +193,8 @@ class Watchdog:
 
     async def _lived(self) -> None:
         """One guardian, from its start to its death."""
-        process = await born(self._start, self._inherited)
+        inherited = () if self._lock is None else (self._lock,)
+        process = await born(self._start, inherited)
         self._process, self._heard_at = process, self._clock.monotonic()
         self._is_at_work = False
         system.pair(process.pid)
@@ -249,9 +250,9 @@ class Watchdog:
         """Tell a new one the plan, and what the one before it was told last."""
         mark = system.process_mark(pid)
         self._plan = replace(self._plan, guardian=mark)
-        if self._plan.lock is not None:
+        if self._lock is not None:
             with suppress(OSError):  # a full disk: the lock itself is inherited
-                rewrite(self._plan.lock, system.this_process(), mark)
+                rewrite(self._lock, system.this_process(), mark)
         self._ready.set()
         self._tell(Order.PLAN, plan=packed_plan(self._plan))
         if self.record is not None:
@@ -320,14 +321,14 @@ async def open_watchdog(
     plan: Plan,
     clock: Clock,
     *,
-    inherited: tuple[int, ...] = (),
+    lock: int | None = None,
     start: Start = start_guardian,
 ) -> AsyncIterator[Watchdog]:
-    """A guardian on its way; `inherited` are descriptors that it keeps open.
+    """A guardian on its way; it keeps the descriptor of the account's `lock` open.
 
     On leaving it is left alone: it goes on for as long as the root is not back.
     """
-    watchdog = Watchdog(plan, clock, inherited, start)
+    watchdog = Watchdog(plan, clock, lock, start)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(watchdog.run())
         beating = group.create_task(watchdog.beat())

@@ -91,11 +91,9 @@ class Guarded:
 
 
 @asynccontextmanager
-async def guarded(
-    start: Start = start_guardian, inherited: tuple[int, ...] = ()
-) -> AsyncIterator[Guarded]:
+async def guarded(start: Start = start_guardian) -> AsyncIterator[Guarded]:
     """One that was told nothing yet; left with the block, and killed if it stays."""
-    process = start(inherited)
+    process = start(())
     words = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(words), process.stdout
@@ -141,10 +139,7 @@ class Post:
 @asynccontextmanager
 async def post(folder: Path, **changes: Any) -> AsyncIterator[Post]:
     """Of a `Plan` with these changes."""
-    async with (
-        open_sandbox() as sandbox,
-        guarded(inherited=tuple(filter(None, [changes.get("lock")]))) as found,
-    ):
+    async with open_sandbox() as sandbox, guarded() as found:
         mark = process_mark(found.process.pid)
         planned = replace(plan(sandbox, folder), guardian=mark, **changes)
         found.tell(Order.PLAN, plan=packed_plan(planned))

@@ -229,18 +229,6 @@ async def test_there_is_nothing_to_repeat_without_a_record(tmp_path: Path) -> No
 # --- at the end ----------------------------------------------------------------------
 
 
-async def test_the_lock_names_it_once_it_is_alone(tmp_path: Path) -> None:
-    """Whoever wants the account is told which process holds it."""
-    with (tmp_path / "lock").open("w+") as lock:
-        lock.write("a run\nand its guardian\n" * 9)
-        lock.flush()
-        async with post(tmp_path, lock=lock.fileno()) as p:
-            await p.hold()
-            p.guarded.leave()
-            assert await p.guarded.over() == 0
-            assert (tmp_path / "lock").read_text() == f"{p.plan.guardian}\n"
-
-
 async def test_the_tunnels_agents_end_after_the_restore(tmp_path: Path) -> None:
     """Until then a delivery that is under way still finds its way."""
     with child() as agent, child() as gone:

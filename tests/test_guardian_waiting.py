@@ -41,19 +41,15 @@ async def test_it_says_what_keeps_it_and_can_be_woken(tmp_path: Path) -> None:
 
 async def test_it_ends_when_its_run_left_while_it_waited(tmp_path: Path) -> None:
     """The user would not wait for the API; what was begun is brought to its end."""
-    lock = tmp_path / "lock"
-    with lock.open("w") as file:
-        async with post(tmp_path, lock=file.fileno()) as p:
-            await p.hold()
-            p.sandbox.fault(**BUSY)
-            p.guarded.tell(Order.RESTORE, number=1)
-            await p.guarded.hear(Word.RESTORING)
-            await p.guarded.hear(Word.TROUBLE)
-            p.guarded.leave()
-            await until(lock.read_text)  # it knows that it is alone
-            os.kill(p.guarded.process.pid, signal.SIGUSR1)
-            assert await p.guarded.over() == 0
-            assert p.fields == ACME.fields()
+    async with post(tmp_path) as p:
+        await p.hold()
+        p.sandbox.fault(status=503)
+        p.guarded.tell(Order.RESTORE, number=1)
+        await p.guarded.hear(Word.RESTORING)
+        await p.guarded.hear(Word.TROUBLE)
+        p.guarded.leave()
+        assert await p.guarded.over() == 0
+        assert p.fields == ACME.fields()
 
 
 async def test_to_a_run_that_is_silent_it_complains_once(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ async def test_a_guardian_at_work_does_not_close_the_record_of_a_put(
             network=network,
             bound=60.0,
         )
-        watchdog = AtWork(plan, clock, (), start_guardian)
+        watchdog = AtWork(plan, clock, None, start_guardian)
         hold = Hold(b.client, b.takeovers, clock, bound=60.0, watchdog=watchdog)
         b.sandbox.fault(method="PUT", hang=True, applies=True)
         async with asyncio.TaskGroup() as group:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,11 +212,7 @@ async def test_the_lock_goes_with_the_guardian(tmp_path: Path) -> None:
     """And names both of them, from the first moment on."""
     with (tmp_path / "lock").open("w+") as lock:
         number = lock.fileno()
-
-        def start(_: tuple[int, ...]) -> "subprocess.Popen[bytes]":
-            return start_guardian((number,))
-
-        async with rig(tmp_path, start=start, lock=number) as r:
+        async with rig(tmp_path, lock=number) as r:
             await r.watchdog.ready()
             marks = (tmp_path / "lock").read_text().split()
             assert marks == [this_process(), r.watchdog.mark]

@@ -61,6 +61,7 @@ async def rig(
     *,
     clock: Clock | None = None,
     start: Start = start_guardian,
+    lock: int | None = None,
     **changes: Any,
 ) -> AsyncIterator[Rig]:
     """With a `Plan` of these changes; its guardians are killed with the block."""
@@ -74,7 +75,7 @@ async def rig(
         async with open_sandbox() as sandbox:
             planned = replace(plan(sandbox, folder), **changes)
             async with open_watchdog(
-                planned, clock or SystemClock(), start=started
+                planned, clock or SystemClock(), start=started, lock=lock
             ) as watchdog:
                 yield Rig(sandbox, planned, watchdog, guardians)
     finally:

@@ -60,8 +60,7 @@ class Plan:
     """How the account is reached, and when to do what. Durations are seconds.
 
     `state` is the folder of the records, `guardian` the mark of the guardian's own
-    process, `lock` the descriptor of the account's lock that it inherited, `agents` the
-    processes that carry the tunnel and end with the session.
+    process, `agents` the processes that carry the tunnel and end with the session.
     """
 
     state: str
@@ -70,7 +69,6 @@ class Plan:
     network: Network = field(repr=False)
     bound: float
     guardian: str = ""
-    lock: int | None = None
     agents: tuple[int, ...] = ()
     silence: float = SILENCE
     answered: float = ANSWERED_WITHIN

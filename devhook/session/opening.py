@@ -87,10 +87,8 @@ async def open_session(
         takeovers = Takeovers(state)
         origin = _origin(account, takeovers, settings.api_url)
         abandoned = await _abandoned(account, origin, options, sender, clock)
-        plan = _plan(settings, credential, locked.descriptor)
-        watchdog = await enter(
-            open_watchdog(plan, clock, inherited=(locked.descriptor,))
-        )
+        plan = _plan(settings, credential)
+        watchdog = await enter(open_watchdog(plan, clock, lock=locked.descriptor))
         loops = await enter(open_loops())
         root = origin.root
         capture = await enter(_open_capture(options, account, root, journal, clock))
@@ -155,14 +153,13 @@ async def open_session(
         yield session
 
 
-def _plan(settings: Settings, credential: Credential, lock: int) -> Plan:
+def _plan(settings: Settings, credential: Credential) -> Plan:
     return Plan(
         state=str(settings.paths.state.absolute()),
         api_url=settings.api_url,
         credential=credential,
         network=settings.network,
         bound=settings.in_flight_bound,
-        lock=lock,
     )
 
 
