@@ -332,18 +332,23 @@ def main(guardian: type[Guardian] = Guardian) -> None:
         signal.signal(number, signal.SIG_IGN)
     pipe = Line()
     pipe.say(Word.READY)
-    _fault("ready")
     try:
+        _fault("ready")
+        _guard(guardian, pipe)
+    except ConfigError as exc:
+        pipe.say(Word.TROUBLE, error=exc.message)
+    except Exception as exc:
+        # Nobody sees its traceback; of the exception no more, it may show a credential.
+        pipe.say(Word.TROUBLE, error=f"the guardian failed: {type(exc).__name__}")
+        raise
+
+
+def _guard(guardian: type[Guardian], pipe: Line) -> None:
+    """By the plan that comes first; without one there is nothing to do."""
+    with suppress(Gone):
         message = pipe.next(within=60.0)
-    except Gone:
-        return
-    if message is not None and message["what"] == Order.PLAN:
-        try:
-            guarding = guardian(read_plan(message["plan"]), pipe)
-        except ConfigError as exc:
-            pipe.say(Word.TROUBLE, error=exc.message)
-            return
-        guarding.run()
+        if message is not None and message["what"] == Order.PLAN:
+            guardian(read_plan(message["plan"]), pipe).run()
 
 
 def _moment() -> Moment:
@@ -356,8 +361,24 @@ def _moment() -> Moment:
 
 def _started(pid: int) -> str:
     """When a process started, so that a pid given anew is seen; "" if it is gone."""
-    with suppress(OSError):
+    try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return "" if Path("/proc/self/stat").exists() else _started_by_ps(pid)
+
+
+def _started_by_ps(pid: int) -> str:
+    """macOS has no /proc: its `ps` tells the start to the second."""
+    import subprocess  # at the latest with the plan, if it names agents
+
+    with suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(  # noqa: S603  a fixed program, a number
+            ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
+            capture_output=True,
+            timeout=5,
+            check=False,
+            text=True,
+        ).stdout.strip()
     return ""
 
 

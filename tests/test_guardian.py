@@ -258,6 +258,29 @@ async def test_a_process_that_was_given_an_agents_pid_is_spared(
                 assert other.poll() is None
 
 
+@pytest.mark.skipif(not Path("/bin/ps").exists(), reason="there is no ps")
+def test_without_proc_ps_tells_when_a_process_started() -> None:
+    """Where there is neither, no agent is ended: it might be another's process."""
+    # In a process of its own, as a guardian has it: this one is none.
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _TELL, str(Path(__file__).parent.parent)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    first, second, gone = told.stdout.splitlines()
+    assert first == second != ""
+    assert gone == ""
+
+
+_TELL: Final = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from devhook.guardian import _started_by_ps as started
+print(started(os.getpid()), started(os.getpid()), started(2**22 + 1), sep="\\n")
+"""
+
+
 @contextmanager
 def child_with(pid: int) -> Iterator["subprocess.Popen[bytes]"]:
     """A child with that pid, as far as this kernel lets one choose."""

@@ -222,9 +222,11 @@ async def test_a_guardian_that_stood_still_before_its_put_looks_again(
 async def test_a_guardian_that_was_made_to_fail_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By an error of its own: the run sees a death as any other."""
+    """By an error of its own, which it says: nobody sees its traceback."""
     monkeypatch.setenv("DEVHOOK_FAULT", "guardian.ready:fail")
     async with guarded() as g:
+        trouble = await g.hear(Word.TROUBLE)
+        assert trouble["error"] == "the guardian failed: OSError"
         assert await g.over() == 1
 
 

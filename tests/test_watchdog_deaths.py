@@ -174,6 +174,17 @@ async def test_a_system_that_starts_no_process_is_told_of(tmp_path: Path) -> Non
         assert r.guardians == []
 
 
+async def test_guardians_that_fail_say_by_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours, which is to be told to us."""
+    monkeypatch.setenv("DEVHOOK_FAULT", "guardian.ready:fail")
+    async with rig(tmp_path) as r:
+        await r.watchdog.lost.wait()
+        with pytest.raises(GuardianLost, match="the guardian failed: OSError"):
+            await r.watchdog.ready()
+
+
 async def test_a_program_that_is_no_guardian_is_given_up(tmp_path: Path) -> None:
     """It ends at once, again and again."""
 
