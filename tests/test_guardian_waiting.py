@@ -3,16 +3,19 @@
 import asyncio
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from typing_extensions import override
 
 from devhook.core.guarding import Order, Word, packed_record
 from devhook.core.model import Stage
 from devhook.core.takeover import FRESH, Ending
-from tests.guarded import ACME, guarded, post
+from devhook.guardian import Gone, Guardian, Line
+from tests.guarded import ACME, guarded, plan, post
 from tests.running import until
 
 BUSY: Final[dict[str, Any]] = {"retry_after": 60, "status": 429}
@@ -111,18 +114,40 @@ async def test_a_run_that_beats_is_left_alone(tmp_path: Path) -> None:
         assert p.sandbox.requests == []
 
 
+class Overslept(Line):
+    """A pipe whose first wait takes as long as a suspend; then it ends."""
+
+    def __init__(self, seconds: float) -> None:
+        self.is_open = True
+        self.waits: list[float] = []
+        self._seconds = seconds
+
+    @override
+    def next(self, within: float) -> dict[str, Any] | None:
+        self.waits.append(within)
+        match len(self.waits):
+            case 1:
+                time.sleep(self._seconds)
+                return None
+            case 2:
+                return {"what": Order.BEAT}
+            case _:
+                self.is_open = False
+                raise Gone
+
+    @override
+    def say(self, word: Word, **fields: object) -> None:
+        assert word is Word.BEAT
+
+
 async def test_who_was_stopped_itself_gives_the_run_time_to_speak(
     tmp_path: Path,
 ) -> None:
     """After a suspend both of them wake, and neither was silent."""
-    async with post(tmp_path, silence=1.0) as p:
-        await p.hold()
-        p.guarded.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(1.5)
-        p.guarded.process.send_signal(signal.SIGCONT)
-        await asyncio.sleep(1.2)  # the rest of the silence, and some of the time given
-        p.guarded.tell(Order.BEAT)
-        await p.guarded.hear(Word.BEAT)
+    async with post(tmp_path) as p:
+        pipe = Overslept(seconds=0.3)
+        Guardian(replace(plan(p.sandbox, tmp_path), silence=0.1), pipe).run()
+        assert pipe.waits == [0.1, 0.05, 0.1]
         assert p.sandbox.requests == []
 
 
