@@ -229,6 +229,18 @@ async def test_there_is_nothing_to_repeat_without_a_record(tmp_path: Path) -> No
 # --- at the end ----------------------------------------------------------------------
 
 
+async def test_an_api_that_is_away_is_not_told_once_more(tmp_path: Path) -> None:
+    """The root is back: the second PUT is a courtesy, and not worth a wait."""
+    async with post(tmp_path) as p:
+        await p.hold()
+        await p.guarded.restored()
+        puts = p.asked("PUT")
+        p.sandbox.fault(status=503)
+        p.guarded.tell(Order.REPEAT)
+        await p.guarded.hear(Word.REPEATED)
+        assert p.asked("PUT") == puts
+
+
 async def test_the_tunnels_agents_end_after_the_restore(tmp_path: Path) -> None:
     """Until then a delivery that is under way still finds its way."""
     with child() as agent, child() as gone:

@@ -15,7 +15,7 @@ from devhook.errors import ChangedElsewhere, Refused, TakeoverError
 from devhook.spawn import start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock
-from devhook.takeover import Hold, recover
+from devhook.takeover import Hold, Look, recover
 from devhook.watchdog import Watchdog
 from tests.clock import ManualClock
 from tests.running import until
@@ -142,3 +142,17 @@ async def test_a_guardian_at_work_does_not_close_the_record_of_a_put(
             await until(lambda: b.sandbox.account.webhook_uri.startswith(URI))
             assert b.stage() is Stage.PUT_SENT
             beginning.cancel()
+
+
+async def test_a_look_during_our_own_restore_accuses_nobody(tmp_path: Path) -> None:
+    """What it finds by then is what we put back."""
+    async with bench(tmp_path) as b:
+        hold = b.hold()
+        await b.begin(hold)
+        asked = len(b.sandbox.requests)
+        b.sandbox.fault(method="GET", delay=1.5)
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(hold.look())
+            await until(lambda: len(b.sandbox.requests) > asked)
+            assert (await hold.end()).ending is Ending.RESTORED
+        assert looking.result() == Look()
