@@ -8,10 +8,11 @@ import pytest
 from typing_extensions import override
 
 from devhook.core.guarding import Plan
-from devhook.core.model import Stage, Takeover
+from devhook.core.model import Account, Stage, Takeover
 from devhook.core.network import Credential, Network
 from devhook.core.takeover import Ending
 from devhook.errors import ChangedElsewhere, Refused, TakeoverError
+from devhook.provider.client import AccountClient
 from devhook.spawn import start_guardian
 from devhook.store.takeovers import Takeovers
 from devhook.system import SystemClock
@@ -144,15 +145,33 @@ async def test_a_guardian_at_work_does_not_close_the_record_of_a_put(
             beginning.cancel()
 
 
+class Lagging(AccountClient):
+    """Its first GET is under way until `answers` is set."""
+
+    asked = False
+    answers: asyncio.Event
+
+    @override
+    async def get(self) -> Account:
+        if not self.asked:
+            self.asked = True
+            await self.answers.wait()
+        return await super().get()
+
+
 async def test_a_look_during_our_own_restore_accuses_nobody(tmp_path: Path) -> None:
     """What it finds by then is what we put back."""
     async with bench(tmp_path) as b:
-        hold = b.hold()
-        await b.begin(hold)
-        asked = len(b.sandbox.requests)
-        b.sandbox.fault(method="GET", delay=1.5)
-        async with asyncio.TaskGroup() as group:
-            looking = group.create_task(hold.look())
-            await until(lambda: len(b.sandbox.requests) > asked)
-            assert (await hold.end()).ending is Ending.RESTORED
-        assert looking.result() == Look()
+        taken = b.hold()
+        await b.begin(taken)
+        key = Credential(kind="access_key", value=b.sandbox.access_key, source="test")
+        async with Lagging(b.sandbox.api_url, key, Network()) as client:
+            client.answers = asyncio.Event()
+            clock = SystemClock()
+            hold = Hold(client, b.takeovers, clock, bound=60.0, record=taken.record)
+            async with asyncio.TaskGroup() as group:
+                looking = group.create_task(hold.look())
+                await until(lambda: client.asked)
+                assert (await hold.end()).ending is Ending.RESTORED
+                client.answers.set()
+            assert looking.result() == Look()
